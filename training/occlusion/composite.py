@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from facewarp.training.occlusion.hands import any_hand, hand, matched
 
 Rng = np.random.Generator
 Maker = Callable[[FacePlace, Rng], Layer]
+Fault = Literal["light", "camera"]
+"""What makes pictures harder: made shadows and make-up; exposure, blur, noise, compression."""
 
 MAKERS: dict[str, tuple[float, Maker]] = {
     "hand": (0.30, hand),
@@ -69,7 +72,11 @@ class Composite:
 
 
 def compose(
-    base: BaseFace, donor: Callable[[], BaseFace], rng: Rng, kind: str | None = None
+    base: BaseFace,
+    donor: Callable[[], BaseFace],
+    rng: Rng,
+    kind: str | None = None,
+    spared: frozenset[Fault] = frozenset(),
 ) -> Composite:
     """Put things before a face.
 
@@ -79,11 +86,14 @@ def compose(
         rng: random generator.
         kind: a name of `MAKERS`, ``"donor"``, ``"light"`` (shadows, highlights and make-up alone)
             or ``"free"`` (not even that) for just that; None for anything.
+        spared: what the picture is spared of all that makes it harder. The same numbers are drawn,
+            so that all else stays as it is.
     """
     image, visible, known = base.image, base.visible, base.known
     covered = np.zeros(SHAPE, np.float32)
     if kind != "free":
-        image = _lit(image, base.place, rng)
+        lit = _lit(image, base.place, rng)
+        image = image if "light" in spared else lit
     nothing = rng.random() < NOTHING if kind is None else kind in ("light", "free")
     kinds = [] if nothing else [kind or _drawn_kind(rng)]
     while kinds and kind is None and len(kinds) < 3 and rng.random() < SECOND:
@@ -95,8 +105,11 @@ def compose(
     visible = visible * (1 - covered)
     known = np.maximum(known, (covered > 0.5).astype(np.float32))
     known = np.where((base.known < 0.5) & (covered > 0.02) & (covered < 0.98), 0, known)
+    taken = _photographed(image, rng)
+    if "camera" in spared:
+        taken = _as_uint8(_half(image))
     return Composite(
-        _photographed(image, rng),
+        taken,
         _halved(visible),
         _halved(known),
         _halved(covered),
@@ -214,7 +227,7 @@ def _lit(image: Floats, place: FacePlace, rng: Rng) -> Floats:
 
 def _photographed(image: Floats, rng: Rng) -> NDArray[np.uint8]:
     """Halve a picture and give it a camera's color, sharpness, noise and compression."""
-    image = cv2.resize(image, (SHAPE[1] // 2, SHAPE[0] // 2), interpolation=cv2.INTER_AREA)
+    image = _half(image)
     if rng.random() < 0.3:
         small = rng.uniform(0.35, 0.9)
         size = image.shape[1::-1]
@@ -230,14 +243,22 @@ def _photographed(image: Floats, rng: Rng) -> NDArray[np.uint8]:
     image = image * np.float32(np.exp(rng.normal(0, 0.18))) + np.float32(rng.normal(0, 0.03))
     if rng.random() < 0.5:
         image = image + rng.uniform(0, 0.035) * rng.standard_normal(image.shape, np.float32)
-    shown = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    shown = _as_uint8(image)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 92))]
-        shown = cv2.imdecode(cv2.imencode(".jpg", shown, quality)[1], cv2.IMREAD_COLOR)
-    return np.asarray(shown, np.uint8)
+        coded = cv2.imencode(".jpg", shown, quality)[1]
+        shown = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return shown
 
 
 def _halved(values: Floats) -> NDArray[np.uint8]:
+    return _as_uint8(_half(np.asarray(values, np.float32)))
+
+
+def _half(values: Floats) -> Floats:
     size = (SHAPE[1] // 2, SHAPE[0] // 2)
-    small = cv2.resize(np.asarray(values, np.float32), size, interpolation=cv2.INTER_AREA)
-    return np.rint(255 * small.clip(0, 1)).astype(np.uint8)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _as_uint8(values: Floats) -> NDArray[np.uint8]:
+    return np.rint(255 * values.clip(0, 1)).astype(np.uint8)

@@ -24,6 +24,7 @@ from facewarp.training.datasets.celebamask import load_celebamask
 from facewarp.training.datasets.helen import load_helen
 from facewarp.training.datasets.photo import FacePhoto
 from facewarp.training.occlusion.matte_data import KINDS, Matte, held_out_composites, is_free
+from facewarp.training.occlusion.matte_errors import errors_of
 from facewarp.training.occlusion.matte_scores import scores_of, sheet
 
 SEED = 20_261
@@ -36,6 +37,7 @@ def evaluate(
     count: int,
     picture: Path | None = None,
     only: str | None = None,
+    errors: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a network on composites.
 
@@ -45,16 +47,24 @@ def evaluate(
         count: composites; a third of them without an object.
         picture: where a sheet of some is written.
         only: the one kind of object, of `matte_data.KINDS`.
+        errors: tell where it is wrong, too, and the IoU of the same composites without made light
+            and a camera's faults.
     """
     matte = engine_matte(model)
     composites = held_out_composites(photos, count, SEED, only)
     if picture is not None:
         write_png(picture, sheet(matte, composites[:_SHOWN]))
-    return {
+    found = {
         "photographs": len(photos),
         "composites": len(composites),
         **asdict(scores_of(matte, composites)),
     }
+    if errors:
+        found["errors"] = asdict(errors_of(matte, composites))
+        for faults in (("light",), ("camera",), ("light", "camera")):
+            easier = held_out_composites(photos, count, SEED, only, frozenset(faults))
+            found["errors"][f"iou_without_{'_and_'.join(faults)}"] = scores_of(matte, easier).iou
+    return found
 
 
 def engine_matte(model: Model) -> Matte:
@@ -79,6 +89,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--engine", default="torch", help="what runs the network")
     parser.add_argument("--count", type=int, default=600, help="composites")
     parser.add_argument("--only", choices=KINDS, help="one kind of object, to be sure of it")
+    parser.add_argument("--errors", action="store_true", help="tell where it is wrong, too")
     parser.add_argument("--picture", type=Path, help="where a sheet of some is written, PNG")
     given = parser.parse_args(words)
     try:
@@ -98,7 +109,9 @@ def main(words: Sequence[str] | None = None) -> None:
                 matte = engine_matte(load(given.screen))
                 sets["helen"] = [photo for photo in sets["helen"] if is_free(photo, matte)]
         for name, photos in sets.items():
-            found["sets"][name] = evaluate(model, photos, given.count, given.picture, given.only)
+            found["sets"][name] = evaluate(
+                model, photos, given.count, given.picture, given.only, given.errors
+            )
     except FacewarpError as error:
         parser.exit(1, f"error: {error}\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")

@@ -17,7 +17,7 @@ from facewarp.training.dataloading.batches import SHOWN_AGAIN, Batch, Batches
 from facewarp.training.datasets.celebamask import load_celebamask
 from facewarp.training.datasets.helen import load_helen
 from facewarp.training.datasets.photo import FacePhoto
-from facewarp.training.occlusion.composite import MAKERS, Composite, compose
+from facewarp.training.occlusion.composite import MAKERS, Composite, Fault, compose
 from facewarp.training.occlusion.face_variants import varied
 from facewarp.training.occlusion.faces import base_face
 
@@ -208,17 +208,24 @@ class MatteBatches(Batches):
 
 
 def random_composite(
-    photos: Sequence[FacePhoto], rng: np.random.Generator, kind: str | None = None
+    photos: Sequence[FacePhoto],
+    rng: np.random.Generator,
+    kind: str | None = None,
+    spared: frozenset[Fault] = frozenset(),
 ) -> Composite:
     """Make a composite of a photograph, see `compose`; of no `kind`, before a varied face."""
     one, other = (photos[i] for i in rng.integers(len(photos), size=2))
     base = base_face(one, rng)
     base = varied(base, rng) if kind is None else base
-    return compose(base, lambda: base_face(other, rng), rng, kind)
+    return compose(base, lambda: base_face(other, rng), rng, kind, spared)
 
 
 def held_out_composites(
-    photos: Sequence[FacePhoto], count: int, seed: int, only: str | None = None
+    photos: Sequence[FacePhoto],
+    count: int,
+    seed: int,
+    only: str | None = None,
+    spared: frozenset[Fault] = frozenset(),
 ) -> list[Composite]:
     """Make composites of each kind of object in turn, and half as many faces without any.
 
@@ -227,6 +234,7 @@ def held_out_composites(
         count: composites.
         seed: of all random numbers.
         only: the one kind of object that is put before faces; None for all of `KINDS`.
+        spared: see `compose`.
     """
     kinds = KINDS if only is None else (only,)
     made = []
@@ -234,7 +242,7 @@ def held_out_composites(
         free = ("free", "light")[i // 3 % 2]
         kind = free if i % 3 == 2 else kinds[(i - i // 3) % len(kinds)]
         rng = np.random.default_rng([seed, _VALIDATION, i])
-        made.append(replace(random_composite(photos, rng, kind), kinds=(kind,)))
+        made.append(replace(random_composite(photos, rng, kind, spared), kinds=(kind,)))
     return made
 
 

@@ -21,6 +21,9 @@ _DRAWS = 1000
 _SHOWN = 24
 _OUTLINE: Final = np.ones((5, 5), np.uint8)  # 2 px of the matte, 4 of the crop
 
+FREE: Final = ("free", "light")
+"""Kinds of composites in which nothing hides the face: shadows and make-up at most."""
+
 
 @dataclass(frozen=True)
 class MatteScores:
@@ -51,16 +54,16 @@ def scores_of(matte: Matte, composites: Sequence[Composite]) -> MatteScores:
     Px along the outline of a face and its hair are left out: masks made by hand are no more exact.
     """
     counts: dict[str, list[tuple[int, int]]] = {}
-    alarms: dict[str, list[float]] = {"free": [], "light": []}
+    alarms: dict[str, list[float]] = {kind: [] for kind in FREE}
     errors = []
     for one in composites:
         found = matte(one.image[None])[0]
-        is_face = cv2.erode((one.face > 127).astype(np.uint8), _OUTLINE) > 0
+        is_face = judged_px(one)
         if not is_face.any():
             continue
         hidden, told = one.covered > 127, found < 0.5
         errors.append(float(np.abs(found - one.visible / 255)[is_face].mean()))
-        if one.kinds[0] in alarms:
+        if one.kinds[0] in FREE:
             alarms[one.kinds[0]].append(float(told[is_face].mean()))
             continue
         both = int((hidden & told & is_face).sum()), int(((hidden | told) & is_face).sum())
@@ -73,6 +76,11 @@ def scores_of(matte: Matte, composites: Sequence[Composite]) -> MatteScores:
     error = 100 * float(np.mean(errors or [0]))
     iou = 100 * int(whole[0]) / max(int(whole[1]), 1)
     return MatteScores(iou, kinds, chance, free, light, error)
+
+
+def judged_px(one: Composite) -> NDArray[np.bool_]:
+    """Px that were face before anything was put before them, less those along its outline."""
+    return np.asarray(cv2.erode((one.face > 127).astype(np.uint8), _OUTLINE) > 0)
 
 
 def _iou(pairs: NDArray[np.integer]) -> NDArray[np.float64]:

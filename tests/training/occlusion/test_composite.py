@@ -147,3 +147,26 @@ def test_composites_of_one_kind_alone_are_made(drawn):
     kinds = [one.kinds for one in held_out_composites([drawn], 12, seed=3, only="locks")]
     assert kinds.count(("locks",)) == 8
     assert {("free",), ("light",)} < set(kinds)
+
+
+@pytest.mark.parametrize("spared", ["light", "camera"])
+def test_a_spared_picture_shows_the_same_things_as_before(drawn, spared):
+    """What is told of light and cameras is of the same composites."""
+    usual, easier = (
+        held_out_composites([drawn], 24, seed=3, spared=frozenset(faults))
+        for faults in ((), (spared,))
+    )
+    changed = [
+        not np.array_equal(one.image, other.image) for one, other in zip(usual, easier, strict=True)
+    ]
+    assert sum(changed) > 8
+    for one, other in zip(usual, easier, strict=True):
+        assert one.kinds == other.kinds
+        np.testing.assert_array_equal(one.covered, other.covered)
+
+
+def test_a_picture_spared_of_the_camera_is_the_drawing_at_half_its_size(base):
+    both = frozenset({"light", "camera"})
+    one = compose(base, lambda: base, np.random.default_rng(2), "light", both)
+    half = cv2.resize(base.image, (SHAPE[1] // 2, SHAPE[0] // 2), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(one.image, np.rint(255 * half.clip(0, 1)))
