@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
     from facewarp.face.tracking.tracker import FaceTracker
-    from facewarp.media.sources import read_video
+    from facewarp.media.frames import Frame
+    from facewarp.media.sinks import open_sink
+    from facewarp.media.sources import open_source, read_video
 
 silence_telemetry()  # before anything that reports is imported
 
@@ -36,6 +38,7 @@ __all__ = [
     "Face",
     "FaceTracker",
     "FacewarpError",
+    "Frame",
     "Model",
     "Registration",
     "Template",
@@ -44,6 +47,8 @@ __all__ = [
     "effect",
     "load",
     "make_effect",
+    "open_sink",
+    "open_source",
     "read_video",
 ]
 
@@ -51,6 +56,7 @@ _HOME = {
     "CineResult": "facewarp.cardiac.cine_result",
     "Face": "facewarp.face.face",
     "FaceTracker": "facewarp.face.tracking.tracker",
+    "Frame": "facewarp.media.frames",
     "Model": "facewarp.core.model",
     "Registration": "facewarp.core.registration",
     "Template": "facewarp.face.template.template",
@@ -58,6 +64,8 @@ _HOME = {
     "effect": "facewarp.face.effects.plugins",
     "load": "facewarp.core.model",
     "make_effect": "facewarp.face.effects.factory",
+    "open_sink": "facewarp.media.sinks",
+    "open_source": "facewarp.media.sources",
     "read_video": "facewarp.media.sources",
 }
 

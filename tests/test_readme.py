@@ -82,6 +82,7 @@ def test_the_python_code_runs(folder, capsys):
     exec(compile(code, "README.md", "exec"), names)
     assert "tracking" in capsys.readouterr().out
     assert names["warped"].shape == names["fixed"].shape == (320, 260, 3)
+    assert len(list(read_video(folder / "t.mp4"))) == len(list(read_video("talk.mp4")))
     assert np.isfinite(names["reg"].field).all()
 
 

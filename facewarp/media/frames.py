@@ -81,6 +81,12 @@ class Frame:
         deep: The picture with all bits that its source has, of plates and where they are asked for.
         codes: The picture as a video stores it, from which `image` was made; only if asked for.
         shown: What `codes` show, where `image` is something else since: it was painted.
+
+    Example:
+        >>> frame = next(facewarp.read_video("clip.mp4"))
+        >>> frame.time, frame.index, frame.image.shape
+        (0.0, 0, (600, 800, 3))
+        >>> negative = frame.with_image(255 - frame.image)  # the same moment
     """
 
     image: Image

@@ -178,6 +178,8 @@ def open_sink(
 ) -> Sink:
     """Open the file or folder that frames are written to.
 
+    A file appears when it is whole: an error inside the ``with`` leaves none, Ctrl-C what there is.
+
     Args:
         out_path: A video (.mp4, .m4v, .mov, .mkv, .webm), a picture, or a folder; see
             `target_for`.
@@ -196,8 +198,8 @@ def open_sink(
         FacewarpError: The output can't be written, is an input, or does not fit the source.
 
     Example:
-        >>> with open_source("in.mov") as source:  # doctest: +SKIP
-        ...     with open_sink("out.mp4", like=source) as sink:
+        >>> with facewarp.open_source("clip.mp4") as source:
+        ...     with facewarp.open_sink("negative.mp4", like=source) as sink:
         ...         for frame in source:
         ...             sink.write(frame.with_image(255 - frame.image))
     """

@@ -36,6 +36,12 @@ def open_source(
     Raises:
         FacewarpError: There is nothing there, or it holds no picture that can be read, or the
             range is empty, or a video is given another rate.
+
+    Example:
+        >>> with facewarp.open_source("clip.mp4") as source:
+        ...     times = [frame.time for frame in source]
+        >>> source.kind, source.size, float(source.rate)
+        ('video', (800, 600), 30.0)
     """
     place = Path(path)
     _check_range(place, start, end)
@@ -80,17 +86,17 @@ def open_source(
 def read_video(
     path: str | os.PathLike[str], start: float | None = None, end: float | None = None
 ) -> Iterator[Frame]:
-    """Yield the frames of a video file, upright and in RGB, with their true timestamps.
+    """Yield the frames of a video or picture file, upright RGB, with their true timestamps.
 
     The file is decoded ahead in a thread of its own, which ends with the iterator.
 
     Args:
-        path: A video file.
+        path: The file.
         start: The first second wanted.
         end: The second to stop before.
 
     Raises:
-        FacewarpError: At once, where the file can't be read as a video.
+        FacewarpError: At once, where the file can't be read.
 
     Example:
         >>> for frame in facewarp.read_video("clip.mp4", start=0.1):
