@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import torch
 
 from facewarp.cardiac.motion.slice_parts import SLICES
-from facewarp.core.engines.device import present_device
+from facewarp.core.engines.torch_engine import present_device
 from facewarp.core.weights import WEIGHTS, file_sha256, find_weights, load_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.details.patches import KIND as DETAILS

@@ -307,7 +307,7 @@ def load(model: str | Path, device: "str | torch.device" = "cpu", engine: str = 
         (320, 260)
     """
     if str(device) != "cpu":
-        from facewarp.core.engines.device import present_device
+        from facewarp.core.engines.torch_engine import present_device
 
         device = present_device(device)
     stored = StoredNetwork(find_weights(model))

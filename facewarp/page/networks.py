@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from facewarp.core.engines.openvino_engine import join
+from facewarp.core.engines.openvino_graphs import join
 from facewarp.core.engines.openvino_models import core
 from facewarp.core.export import metadata_of
 from facewarp.core.model import Model

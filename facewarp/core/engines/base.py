@@ -54,8 +54,12 @@ class Engine(Protocol):
     def parts(self, images: Floats) -> Floats:
         """Segment images: probabilities ``(B, K, *feature_shape)`` of ``(B, 1, *grid_shape)``."""
 
-    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
-        """Segment pictures ``(B, *grid_shape, C)`` uint8, as they lie in frames; see `parts`."""
+    def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Segment pictures ``(B, *grid_shape, C)`` uint8, as they lie in frames, into two parts.
+
+        Returns:
+            255 times the share of the second, ``(B, *feature_shape)``.
+        """
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """Predict fields ``(B, n, *field_shape)`` px from part probabilities."""
@@ -114,9 +118,9 @@ class GraphEngine:
         with self._lock:
             return self.run("parts", images)[0]
 
-    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
+    def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """See `Engine`."""
-        return self.parts(from_pictures(pictures))
+        return mattes_of(self.parts(from_pictures(pictures)))
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """See `Engine`."""
@@ -167,6 +171,11 @@ def from_pictures(pictures: NDArray[np.uint8]) -> Floats:
     images = np.ascontiguousarray(np.moveaxis(pictures, 3, 1), np.float32)
     images *= np.float32(1 / 255)
     return images
+
+
+def mattes_of(parts: Floats) -> NDArray[np.uint8]:
+    """Return 255 times the share of the second of two parts ``(B, 2, h, w)``."""
+    return np.asarray(np.rint(255 * parts[:, 1].clip(0, 1)), np.uint8)
 
 
 def share_cores(engine: Engine, *, in_pipeline: bool = False) -> None:

@@ -8,14 +8,22 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines import openvino_models
+from facewarp.core.engines import openvino_graphs, openvino_models
 from facewarp.core.engines.base import Floats, GraphEngine, Images, is_converted
 from facewarp.core.engines.cache_keys import code_version
+from facewarp.core.engines.openvino_graphs import (
+    OF_BYTES,
+    OF_GRAY,
+    OF_PICTURES,
+    Ways,
+    join,
+    pool_by_convolution,
+)
 from facewarp.core.engines.openvino_models import (
     BoundRequest,
     RequestsSideBySide,
@@ -38,17 +46,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Ways = Literal["both", "from template", "chosen"]
 BATCHES: Final = (4, 2, 1)
 """Batch sizes that are compiled; others are run in parts."""
 
-_OF_GRAY: Final = "from_template of gray values"
-_OF_PICTURES: Final = "parts of pictures"
-_SIDE_BY_SIDE: Final = ("from_template", _OF_GRAY)
+_SIDE_BY_SIDE: Final = ("from_template", OF_GRAY)
 """Graphs of which one item keeps a thread busy: several run beside one another, not as a batch."""
 
+_SOURCES: Final = (Path(__file__), Path(openvino_graphs.__file__))  # what graphs are made by
 _INT8_GRAPHS: Final = ("parts", "fields")  # that have files; what a tracker runs is joined of them
-_FEW_CHANNELS = 4  # up to which OpenVINO's pooling spends most of its time on changing layouts
 
 
 class OpenVinoEngine(GraphEngine):
@@ -99,7 +104,7 @@ class OpenVinoEngine(GraphEngine):
         if folder is None:
             return cls("openvino", summary, _Converted(net, None), None, is_exact=is_exact)
         models = _Converted(net, folder / f"{key[:16]}-{code_version()}")
-        known_by = digest_of([Path(__file__)], key, code_version())
+        known_by = digest_of(_SOURCES, key, code_version())
         kept = folder / COMPILED
         return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
@@ -117,7 +122,7 @@ class OpenVinoEngine(GraphEngine):
         models = _Drawn(net)
         if folder is None:
             return cls("openvino", summary, models, None, is_exact=is_exact)
-        known_by = digest_of([Path(__file__), Path(openvino_models.__file__)], key)
+        known_by = digest_of([*_SOURCES, Path(openvino_models.__file__)], key)
         kept = folder / COMPILED
         return cls("openvino", summary, models, kept, known_by, is_exact=is_exact)
 
@@ -136,19 +141,19 @@ class OpenVinoEngine(GraphEngine):
         if not any(file.is_file() for file in weights[2:]):  # a part network alone
             weights = weights[:2]
         try:
-            known_by = digest_of([Path(__file__), *weights])
+            known_by = digest_of([*_SOURCES, *weights])
         except OSError as error:
             raise _unreadable(folder) from error
         return cls("openvino-int8", summary, _Quantised(folder), kept / COMPILED, known_by)
 
-    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
-        """See `base.Engine`; bytes are ordered and scaled in the graph."""
+    def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `base.Engine`; bytes are ordered and scaled, and made again, in the graph."""
         with self._lock:
-            return self.run(_OF_PICTURES, pictures)[0]
+            return np.asarray(self.run(OF_PICTURES, pictures)[0][:, 0], np.uint8)
 
     def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """See `base.Engine`; gray values are scaled in the graph."""
-        graph = _OF_GRAY if images.dtype == np.uint8 else "from_template"
+        graph = OF_GRAY if images.dtype == np.uint8 else "from_template"
         return self._registered(graph, images, template)
 
     def _templates(self, graph: str, template: Floats, count: int) -> Floats:
@@ -256,10 +261,10 @@ class OpenVinoEngine(GraphEngine):
 
     def _sized(self, graph: str, batch: int) -> Any:
         """Return the model of a graph for one batch size."""
-        model = self._models[_OF_BYTES.get(graph, (graph,))[0]].clone()
+        model = self._models[OF_BYTES.get(graph, (graph,))[0]].clone()
         model.reshape({port: [batch, *list(port.get_partial_shape())[1:]] for port in model.inputs})
-        _pool_by_convolution(model)
-        return _OF_BYTES[graph][1](model) if graph in _OF_BYTES else model
+        pool_by_convolution(model)
+        return OF_BYTES[graph][1](model) if graph in OF_BYTES else model
 
 
 def _summary(is_exact: bool) -> str:
@@ -368,87 +373,6 @@ def _unreadable(path: Path) -> FacewarpError:
     )
 
 
-def join(parts: Any, fields: Any, ways: Ways = "both") -> Any:
-    """Join two models: images and a template to parts, and to fields between them.
-
-    Args:
-        parts: the model of ``images`` to ``parts``; it is used up.
-        fields: the model of ``fixed`` and ``moving`` to ``fields``; likewise.
-        ways: the directions of the fields: both, first those with the image fixed, or from the
-            template alone, which is then fixed; or chosen by an input ``ways`` (n) int64, 0 for
-            the image fixed and 1 for the template fixed, for batches of one image.
-    """
-    ov = openvino()
-    from openvino import opset13 as ops
-
-    found = parts.output("parts").get_node().input_value(0)
-    shape = [-1, *list(fields.input("fixed").get_partial_shape())[1:]]
-    template = ops.parameter(ov.PartialShape(shape), np.float32, name="template")
-    template.output(0).get_tensor().set_names({"template"})
-    pairs = {
-        "fixed": [found, template.output(0)],
-        "moving": [template.output(0), found],
-    }
-    inputs = [parts.input("images").get_node(), template]
-    if ways == "chosen":
-        inputs.append(ops.parameter(ov.PartialShape([-1]), np.int64, name="ways"))
-        inputs[-1].output(0).get_tensor().set_names({"ways"})
-    for name, pair in pairs.items():
-        taken = pair[1] if ways == "from template" else ops.concat(pair, 0).output(0)
-        if ways == "chosen":
-            taken = ops.gather(taken, inputs[-1], ops.constant(0)).output(0)
-        fields.input(name).get_node().output(0).replace(taken)
-    end = fields.output("fields").get_node().input_value(0)
-    results = [ops.result(found), ops.result(end)]
-    return ov.Model(results, inputs, "from_template" if ways == "from template" else "both_ways")
-
-
-def _of_gray(model: Any) -> Any:
-    """Turn a model of images in [0, 1] into one of gray values, uint8: a quarter to copy."""
-    from openvino import opset13 as ops
-
-    gray = ops.parameter(model.inputs[0].get_partial_shape(), np.uint8, name="gray")
-    return _scaled(model, gray, gray)
-
-
-def _of_pictures(model: Any) -> Any:
-    """Return a model of images (N, C, H, W) in [0, 1] as one of pictures (N, H, W, C), uint8.
-
-    Convolutions want channels last, and nothing has to be copied to be put in order.
-    """
-    ov = openvino()
-    from openvino import opset13 as ops
-
-    count, channels, *sides = model.inputs[0].get_partial_shape()
-    shape = ov.PartialShape([count, *sides, channels])
-    pictures = ops.parameter(shape, np.uint8, name="pictures")
-    return _scaled(
-        model, pictures, ops.transpose(pictures, ops.constant(np.array([0, 3, 1, 2], np.int64)))
-    )
-
-
-def _scaled(model: Any, bytes_in: Any, images: Any) -> Any:
-    """Return a model whose first input is scaled from bytes.
-
-    Args:
-        model: it is used up.
-        bytes_in: the new first input.
-        images: what follows from that, in the order that the model's input had.
-    """
-    ov = openvino()
-    from openvino import opset13 as ops
-
-    before, *others = model.inputs
-    scaled = ops.multiply(ops.convert(images, np.float32), ops.constant(np.float32(1 / 255)))
-    before.get_node().output(0).replace(scaled.output(0))
-    inputs = [bytes_in, *(port.get_node() for port in others)]
-    return ov.Model(model.get_results(), inputs, model.get_friendly_name())
-
-
-_OF_BYTES: Final = {_OF_GRAY: ("from_template", _of_gray), _OF_PICTURES: ("parts", _of_pictures)}
-"""Graphs of bytes: which graph of images each is, and what makes it of that."""
-
-
 def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None:
     """Write a model as ``.xml`` and ``.bin`` in float32, with metadata.
 
@@ -467,26 +391,3 @@ def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None
             raise FacewarpError(what, file, "Free some space, or write elsewhere.") from error
         finally:
             beside.unlink(missing_ok=True)
-
-
-def _pool_by_convolution(model: Any) -> None:
-    """Replace means over cells of few channels by convolutions, which do it in place.
-
-    OpenVINO pools in blocks of 16 channels: padding a field's two channels to them takes six
-    times as long as the mean.
-    """
-    from openvino import opset13 as ops
-
-    for node in model.get_ops():
-        if node.get_type_name() != "AvgPool":
-            continue
-        kernel: Sequence[int] = node.get_attributes()["kernel"]
-        channels = node.get_input_partial_shape(0)[1].get_length()
-        if channels > _FEW_CHANNELS:
-            continue
-        mean = np.full((channels, 1, 1, *kernel), 1 / np.prod(kernel), np.float32)
-        zero = [0] * len(kernel)
-        pooled = ops.group_convolution(
-            node.input_value(0), ops.constant(mean), kernel, zero, zero, [1] * len(kernel)
-        )
-        node.output(0).replace(pooled.output(0))

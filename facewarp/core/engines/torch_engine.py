@@ -14,6 +14,7 @@ from facewarp.core.engines.base import Floats, GraphEngine, Images
 from facewarp.core.engines.graphs import GRAPHS
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import copied, fold_batch_norms
+from facewarp.errors import FacewarpError
 
 _WARM_UP = 3  # runs before a CUDA graph is recorded: cuDNN has chosen its kernels by then
 
@@ -196,3 +197,23 @@ class _Recorded:
             buffer.copy_(value, non_blocking=True)
         self._graph.replay()
         return [output.cpu().contiguous() for output in self._outputs]
+
+
+def present_device(device: str | torch.device) -> torch.device:
+    """Return a device of torch, checked by putting a number on it and reading it back.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises:
+        FacewarpError: this machine, or this build of torch, has none of that name.
+    """
+    try:
+        number = torch.zeros(1, device=device)
+        number.item()  # "meta" holds none
+        return number.device
+    # Torch has these ways to say that it has no such device.
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        raise FacewarpError(
+            f"there is no device '{device}' here", fix="Use cpu; facewarp doctor lists devices."
+        ) from error

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines.base import Engine, Floats
+from facewarp.core.engines.base import Engine
 from facewarp.core.model import Model, engine_beside, load
 from facewarp.core.weights import find_weights, ships
 from facewarp.face.crop import CROP_SHAPE, Crop
@@ -85,6 +85,5 @@ class OcclusionNetwork:
 
     def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Mattes (N, 160, 130) of pictures (N, 160, 132, 3) RGB; 255 where the face is seen."""
-        face: Floats = self.engine.parts_of_pictures(pictures)[:, 1]
         beside = _BESIDE_PX // 2
-        return np.rint(255 * face[:, :, beside:-beside].clip(0, 1)).astype(np.uint8)
+        return self.engine.mattes(pictures)[:, :, beside:-beside]

@@ -5,7 +5,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.core.engines.base import Engine, Floats, Images, from_gray, from_pictures
+from facewarp.core.engines.base import (
+    Engine,
+    Floats,
+    Images,
+    from_gray,
+    from_pictures,
+    mattes_of,
+)
 from facewarp.core.model import Model
 from facewarp.face.crop_fields import warp_maps
 from facewarp.face.parts import MIRROR_PARTS
@@ -46,9 +53,9 @@ class AugmentedEngine:
         both = _HALF * (plain + _mirror(mirrored))
         return np.where(_inside(*near.shape[2:]), _HALF * (both + shown), both)
 
-    def parts_of_pictures(self, pictures: NDArray[np.uint8]) -> Floats:
+    def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """See `Engine`."""
-        return self.parts(from_pictures(pictures))
+        return mattes_of(self.parts(from_pictures(pictures)))
 
     def fields(self, fixed: Floats, moving: Floats) -> Floats:
         """See `Engine`."""
