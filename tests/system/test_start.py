@@ -81,14 +81,14 @@ def test_a_program_that_failed_waits_for_no_thread_in_the_background(code, left)
 import atexit, threading, time
 from facewarp.cli import app as cli
 def interrupted(prog_name):
-    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     raise SystemExit({code})
 cli.app = interrupted
 atexit.register(print, "the interpreter ends")
 cli.main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=250
     )
     assert (done.returncode, done.stderr) == (code, "")
     assert ("the interpreter ends" not in done.stdout) == left
@@ -107,7 +107,7 @@ def interrupt():
     time.sleep(0.2)  # from there to where it waits
     os.kill(os.getpid(), signal.SIGINT)
 def interrupted(prog_name):
-    thread = threading.Thread(target=time.sleep, args=(60,))
+    thread = threading.Thread(target=time.sleep, args=(600,))
     thread.start()
     threading.Thread(target=interrupt, daemon=True).start()
     try:
@@ -120,6 +120,6 @@ atexit.register(print, "the interpreter ends, and takes the thread with it")
 cli.main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=250
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -220,7 +220,7 @@ def test_blender_makes_the_mesh_and_the_tracks(
     shot.source = write_clip(tmp_path / "shot.mov", [grey] * 6)
     (tmp_path / "shot.py").write_text(blender_script(shot), "utf-8")
     done = subprocess.run(
-        [python_with_bpy, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [python_with_bpy, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True, timeout=250
     )
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("TOLD "))

@@ -135,7 +135,7 @@ console.log(JSON.stringify(told, (key, value) => value instanceof Map ? [...valu
 def run_in_node(script, tmp_path, before=""):
     path = tmp_path / "masks.js"
     path.write_text(STAND_IN + before + script + TELL, "utf-8")
-    done = subprocess.run([NODE, path], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([NODE, path], capture_output=True, text=True, timeout=250, check=True)
     return json.loads(done.stdout)
 
 
