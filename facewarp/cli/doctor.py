@@ -51,7 +51,10 @@ def doctor(
     ] = False,
     seconds: Annotated[
         float,
-        typer.Option(min=1.0, help="With --network: how long live sessions are watched."),
+        typer.Option(
+            min=1.0,
+            help="With --network: how long live sessions and engines are watched, once begun.",
+        ),
     ] = 30.0,
 ) -> None:
     """Check whether this machine has what facewarp needs.

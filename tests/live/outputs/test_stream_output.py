@@ -149,11 +149,13 @@ def test_what_is_no_target_is_told_at_once(folder, target, told):
 
 
 def test_where_nobody_answers_the_session_ends_with_a_clear_line(caplog):
-    output = StreamOutput(f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/me")
-    with pytest.raises(FacewarpError, match="nobody takes the stream"):
-        show(output, 100.0)
-    with pytest.raises(FacewarpError, match="nobody takes the stream"):
-        output.close()
+    with socket.socket() as taken:  # by one who does not listen
+        taken.bind(("127.0.0.1", 0))
+        output = StreamOutput(f"rtmp://127.0.0.1:{taken.getsockname()[1]}/live/me")
+        with pytest.raises(FacewarpError, match="nobody takes the stream"):
+            show(output, 100.0)
+        with pytest.raises(FacewarpError, match="nobody takes the stream"):
+            output.close()
     assert output.dropped
     assert "too slow" not in caplog.text
 
