@@ -15,7 +15,8 @@ from fixtures.waiting import listens, until
 
 from facewarp.errors import FacewarpError
 from facewarp.live.interfaces import ProcessedFrame
-from facewarp.live.outputs.stream_output import KEY_EVERY_S, StreamOutput
+from facewarp.live.outputs.stream_output import StreamOutput
+from facewarp.live.outputs.stream_process import KEY_EVERY_S
 from facewarp.live.timing import LiveStats
 from facewarp.media.frames import Frame
 
