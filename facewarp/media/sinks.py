@@ -203,6 +203,12 @@ def open_sink(
         ...         for frame in source:
         ...             sink.write(frame.with_image(255 - frame.image))
     """
+    if first < 0:
+        raise FacewarpError(f"a clip's first frame has no number {first}", fix="Count from 0 on.")
+    how = "none" if audio is False else "copy" if audio is True else audio
+    options = WriterOptions(
+        size, fps, how, comment=comment, alpha=alpha, codec=codec, quality=quality
+    )
     target = target_for(out_path, like)
     suffix = target.suffix.lower()
     if alpha:
@@ -212,10 +218,6 @@ def open_sink(
     if numbered_output(target, like.kind if like else None) is not None and codec is None:
         return SequenceWriter(target, like, comment, first=first, alpha=alpha)
     if suffix in FORMATS:
-        how = "none" if audio is False else "copy" if audio is True else audio
-        options = WriterOptions(
-            size, fps, how, comment=comment, alpha=alpha, codec=codec, quality=quality
-        )
         if like is None or like.kind == "video":
             return VideoWriter(target, like, options)
         return ClipWriter(target, like, options)

@@ -74,6 +74,36 @@ def test_the_sink_follows_the_suffix(make_clip, photo, folder, tmp_path):
     assert isinstance(open_sink(out / "faces", like=open_source(folder)), FolderWriter)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"quality": 500}, "0..100, not 500"),
+        ({"quality": -3}, "0..100, not -3"),
+        ({"fps": 0.0}, "0 frames a second"),
+        ({"fps": float("nan")}, "nan frames a second"),
+        ({"size": (0, 0)}, "no frames of 0x0 px"),
+        ({"size": None}, "needs a size, or a source"),
+        ({"audio": "maybe"}, "'maybe'.*copy, convert, none"),
+        ({"codec": "h256"}, "no codec 'h256'.*h264"),
+        ({"first": -1}, "no number -1"),
+    ],
+)
+def test_what_no_output_can_be_asked_for_is_told(tmp_path, asked, said):
+    with pytest.raises(FacewarpError, match=said):
+        open_sink(tmp_path / "out.mp4", **{"size": (32, 32), **asked})
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((32, 32)), np.zeros((32, 32, 3)), np.zeros((32, 32, 4), np.uint8)]
+)
+def test_a_frame_of_another_kind_is_told(tmp_path, image):
+    sink = open_sink(tmp_path / "out.mp4", size=(32, 32))
+    with pytest.raises(FacewarpError, match=r"is \(H, W, 3\) uint8, not"), sink:
+        sink.write(Frame(image, 0.0, 0))
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_folder_takes_the_name_of_the_source(make_clip, photo, folder, tmp_path):
     out = tmp_path / "out"
     assert target_for(f"{out}/", open_source(photo)) == out / "photo.png"
@@ -193,7 +223,8 @@ def test_picture(photo, tmp_path, suffix):
 def test_picture_carries_its_color_profile(tmp_path):
     PIL.Image.fromarray(IMAGE).save(tmp_path / "a.png", icc_profile=b"a profile")
     run(tmp_path / "a.png", tmp_path / "b.png")
-    assert PIL.Image.open(tmp_path / "b.png").info["icc_profile"] == b"a profile"
+    with PIL.Image.open(tmp_path / "b.png") as written:
+        assert written.info["icc_profile"] == b"a profile"
 
 
 def test_picture_becomes_a_video_of_one_frame(photo, tmp_path, contents):

@@ -55,7 +55,8 @@ class VideoWriter(Output):
         super().__init__(target)
         self._asked = asked = options or WriterOptions()
         if asked.size is None and like is None:
-            raise ValueError("a video needs a size or a source to take it from")
+            what = "a video needs a size, or a source to take it from"
+            raise FacewarpError(what, target, "Give size=(width, height) or like=source.")
         self._like = like if isinstance(like, VideoSource) else None
         self._size = asked.size or (like.size if like else (0, 0))
         self._rate = Fraction(asked.fps).limit_denominator(1001) if asked.fps else _rate_of(like)
@@ -202,9 +203,11 @@ class VideoWriter(Output):
         return self._hand_over(frame, wait=False)
 
     def _hand_over(self, frame: Frame, *, wait: bool) -> bool:
-        height, width, channels = frame.image.shape
-        if frame.image.dtype != np.uint8 or channels != 3:
-            raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.image.dtype} {channels}")
+        shape, kind = frame.image.shape, frame.image.dtype
+        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3:
+            what = f"a frame's image is (H, W, 3) uint8, not {kind} of shape {shape}"
+            raise FacewarpError(what, self.target, "Convert it before it is written.")
+        height, width, _ = shape
         if (width, height) != self._size:
             what = (
                 f"picture {frame.index} has {width}x{height} pixels, "
