@@ -181,7 +181,9 @@ def analyse(
     refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
     rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], asked.reading.heart_rate_bpm)
     quality = measure_quality(
-        *(motion, labels_ed, carried, seen.labels, found.finest), labels_4d[:, *box]
+        *(motion, labels_ed, carried, seen.labels, found.finest),
+        labels_4d[:, *box],
+        (at_ed, at_es),
     )
     found_indices = indices(volumes, at_ed, at_es, rate)
     evidence = _evidence(looks, seen, carried, found_indices.lv.ef_percent)

@@ -46,8 +46,11 @@ class Quality:
         loop_p95_mm: the 95th percentile of that over the heart.
         wall_loop_p95_mm: the 95th percentile of that over the wall and the parts' outlines.
         folds_percent: share of the heart's voxels, over all phases, where the field folds.
-        open_cavity_percent: share of the left ventricle, in the phase where that is largest, in
-            slices where it is not one piece closed in by wall, see `open_slices`.
+        open_cavity_percent: share of the left ventricle, at end-diastole or end-systole, where
+            that is larger, in slices where it is not one piece closed in by wall, see
+            `open_slices`.
+        wall_round_trip_mm: inverse-consistency error, mean over the wall and the parts' outlines,
+            in the phase where that is largest.
         wall_folds_percent: share of the wall and of the parts' outlines, over all phases, where a
             cell of the field is inside out: what harms strain and volumes. The cavities are left
             out, in which blood swirls.
@@ -63,6 +66,7 @@ class Quality:
     wall_folds_percent: float = 0.0
     open_cavity_percent: float = 0.0
     wall_loop_p95_mm: float = 0.0
+    wall_round_trip_mm: float = 0.0
 
 
 def measure_quality(
@@ -72,6 +76,7 @@ def measure_quality(
     seen: Labels,
     parts: NDArray[np.floating],
     reported: Labels | None = None,
+    moments: tuple[int, ...] | None = None,
 ) -> Quality:
     """Measure a cine's motion.
 
@@ -82,12 +87,16 @@ def measure_quality(
         seen: ``(T, ...)`` the model's segmentation, on the same voxels.
         parts: ``(T, K, d, h, w)`` its probabilities, on its own grid.
         reported: ``(T, ...)`` labels that volumes are of; None where these are the warped ones.
+        moments: phases whose contours volumes and ejection fraction are told of; None for all. In
+            others the base may be passing through a slice, which then has wall on one side alone.
     """
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
     held = _held(motion.grid, labels_ed)
     loop = motion.cycle_drift_mm(heart)
     folds, wall_folds = _folds_percent(motion, heart, held)
+    told = carried if reported is None else reported
+    asked = range(len(told)) if moments is None else moments
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
         tuple(motion.inverse_consistency_mm(heart).mean(axis=1).tolist()),
@@ -98,7 +107,8 @@ def measure_quality(
         folds,
         wall_folds_percent=wall_folds,
         wall_loop_p95_mm=float(np.percentile(motion.cycle_drift_mm(held), 95)),
-        open_cavity_percent=max(map(_open_percent, carried if reported is None else reported)),
+        open_cavity_percent=max(_open_percent(told[phase]) for phase in asked),
+        wall_round_trip_mm=float(motion.inverse_consistency_mm(held).mean(axis=1).max()),
     )
 
 
@@ -227,8 +237,9 @@ def quality_warnings(
         )
     if closes and quality.wall_loop_p95_mm > _LONG_LOOP_MM:
         said.append(
-            f"after a cycle one point of the wall in 20 is over {quality.wall_loop_p95_mm:.0f} mm "
-            "off its start: trust the labels, not the motion of single points"
+            "led there and back by the fields of all phases in turn, one point of the wall in 20 "
+            f"ends over {quality.wall_loop_p95_mm:.0f} mm off its start: use each field by itself, "
+            "from end-diastole or to it, and chain none"
         )
     if quality.wall_folds_percent > _MANY_FOLDS_PERCENT:
         said.append(

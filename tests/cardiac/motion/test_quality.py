@@ -70,6 +70,32 @@ def test_contours_are_those_of_the_labels_that_volumes_are_of() -> None:
     assert measure_quality(*given, seen).open_cavity_percent == 0
 
 
+def test_contours_count_where_volumes_are_told_of() -> None:
+    """The base passes through a slice between: true labels of phantoms were 18 % open there."""
+    passing = heart()
+    passing[1, 20:][passing[1, 20:] == HeartPart.MYOCARDIUM] = HeartPart.BACKGROUND
+    labels = np.stack([heart(), passing, heart()])
+    fields = np.zeros((3, 3, *SHAPE), np.float32)
+    motion = Motion(GRID, fields, fields, 0, np.zeros((3, *SHAPE), np.float32))
+    parts = np.stack([heart() == part for part in HeartPart]).astype(np.float32)[None]
+    given = (motion, heart(), labels, labels, np.repeat(parts, 3, 0), labels)
+    assert measure_quality(*given, (0, 2)).open_cavity_percent == 0
+    assert measure_quality(*given, (0, 1)).open_cavity_percent > 20
+    assert measure_quality(*given).open_cavity_percent > 20
+
+
+@pytest.mark.parametrize("phases", [4, 16])
+def test_a_longer_loop_of_equally_good_fields_is_no_worse(phases) -> None:
+    fields = np.zeros((phases, 3, *SHAPE), np.float32)
+    fields[1:, 1] = 0.2
+    motion = Motion(GRID, fields, 0 * fields, 0, np.zeros((phases, *SHAPE), np.float32))
+    labels = np.stack([heart()] * phases)
+    parts = np.stack([heart() == part for part in HeartPart]).astype(np.float32)
+    quality = measure_quality(motion, heart(), labels, labels, np.stack([parts] * phases))
+    assert quality.wall_loop_p95_mm == pytest.approx((phases - 1) * 0.36, rel=0.01)
+    assert quality.wall_round_trip_mm == pytest.approx(0.36, rel=0.01)
+
+
 @pytest.mark.parametrize(("row", "column", "harms"), [(20, 22, False), (20, 31, True)])
 def test_folds_count_in_the_wall_and_not_in_the_cavity(row, column, harms) -> None:
     displacement = np.zeros((3, *SHAPE))

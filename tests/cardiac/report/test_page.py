@@ -93,6 +93,7 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     quality = dataclasses.replace(
         result.quality,
         wall_loop_p95_mm=9.0,
+        wall_round_trip_mm=2.5,
         wall_folds_percent=0.5,
         open_cavity_percent=30.0,
         certainty=(0.99, 0.6),
@@ -120,6 +121,16 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     assert found["plausible values"].value == "LV EF 95 %"
     assert found["geometry"].value == said
     assert worst_verdict(odd) == "bad"
+
+
+@pytest.mark.parametrize(
+    ("loop", "once", "verdict"),
+    [(2.0, 0.3, "ok"), (13.0, 0.5, "look"), (13.0, 1.9, "bad"), (2.0, 1.9, "bad")],
+)
+def test_a_loop_is_bad_by_one_phase_and_not_by_their_number(result, loop, once, verdict):
+    quality = dataclasses.replace(result.quality, wall_loop_p95_mm=loop, wall_round_trip_mm=once)
+    found = quality_flags(dataclasses.replace(result, quality=quality))
+    assert {flag.name: flag.verdict for flag in found}["loop closure"] == verdict
 
 
 def test_expected_dice_and_ef_error_are_flags_where_calibrated(result):
