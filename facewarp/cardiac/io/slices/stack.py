@@ -3,7 +3,7 @@
 Slices lie where their own positions say; the order of the phases is that of `phase_order`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,7 @@ _FAR_APART: Final = 1.9  # thicknesses, likewise
 _ITK_GAP_MM: Final = 1.0  # what ITK tells of slices that are saved one by one, whatever is true
 _SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
 _SAME_SCALE: Final = 0.01  # relative difference up to which grey values are of one scale
+_PERCENT: Final = (95.0, 105.0)  # what shares of the whole heartbeat run through; no ms of a cine
 _SPREAD: Final = 0.1  # relative difference of slices' times from which it is said
 _RAS: Final = np.diag([-1.0, -1.0, 1.0])
 
@@ -85,8 +86,9 @@ def assemble(
         pictures = np.stack([_checked(pixels(image), image) for image in phases])
         pictures *= factors[z][:, None, None]
         data[:, z] = grid.laid(pictures, z)
-    step = _step_s(slices, said) if order == "trigger times" else None
-    timing = settle_timing(step, order, count, _cycles(slices, said), place, options)
+    cycles = _cycles(slices, said)
+    step = _step_s(slices, said, cycles) if order == "trigger times" else None
+    timing = settle_timing(step, order, count, cycles, place, options)
     header = nib.Nifti1Header()
     header.set_data_shape((width, height, depth, count))
     header.set_data_dtype(np.float32)
@@ -292,8 +294,10 @@ def _check_gap(
         said.append(f"{text}: positions are used")
 
 
-def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
-    """Seconds a phase by the trigger times, which some writers give in seconds."""
+def _step_s(
+    slices: list[list[SliceImage]], said: list[str], cycles_s: Mapping[str, float]
+) -> float | None:
+    """Seconds a phase by the trigger times, which some writers give in seconds or in percent."""
     count = len(slices[0])
     if count < 2:
         return None
@@ -303,6 +307,13 @@ def _step_s(slices: list[list[SliceImage]], said: list[str]) -> float | None:
     if not is_cycle(step * count) and is_cycle(1000 * step * count):
         said.append("trigger times are in seconds, not in milliseconds: they are taken so")
         steps, step = steps * 1000, step * 1000
+    cycle = next(filter(is_cycle, cycles_s.values()), None)
+    if cycle is not None and _PERCENT[0] <= 1000 * step * count <= _PERCENT[1]:
+        said.append(
+            f"trigger times run through {1000 * step * count:.0f} in a heartbeat of "
+            f"{1000 * cycle:.0f} ms: they are taken for percent of it"
+        )
+        steps, step = steps * 10 * cycle, step * 10 * cycle
     if steps.max() / max(steps.min(), 1e-9) - 1 > _SPREAD:
         said.append(
             f"phases are {1000 * steps.min():.1f} to {1000 * steps.max():.1f} ms apart, not the "

@@ -170,6 +170,29 @@ def test_enhanced_files_tell_their_rr_interval(tmp_path, cine, covered):
     assert volume.covers_cycle == (covered == 1.0)
 
 
+@pytest.mark.parametrize(("heartbeat", "step"), [(900, 0.075), (None, None)])
+def test_trigger_times_in_percent_of_the_heartbeat(tmp_path, cine, heartbeat, step):
+    """They were believed as ms: curves of 100 ms, and "the phases cover 11 % of the heartbeat"."""
+
+    def tell(data, _t, _z):
+        data.NominalInterval = heartbeat
+
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=100 / len(cine), tell=tell)
+    volume = read_dicom(tmp_path / "scan")
+    said = " ".join(volume.warnings)
+    assert volume.time_step_s == (None if step is None else pytest.approx(step))
+    assert ("taken for percent of it" in said) is (step is not None)
+    assert "cover" not in said
+
+
+def test_phases_of_a_part_of_the_heartbeat_are_no_percent(tmp_path, cine):
+    def tell(data, _t, _z):
+        data.NominalInterval = 900
+
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=50, tell=tell)
+    assert read_dicom(tmp_path / "scan").time_step_s == pytest.approx(0.05)
+
+
 def test_several_enhanced_files_of_a_phase_each_are_one_cine(tmp_path, cine):
     (tmp_path / "scan").mkdir()
     for phase in range(12):
