@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Final, Literal
 
 from facewarp.batch.jobs import Job, Outcome, failed, work_on
+from facewarp.system.start import claim_process
 
 _TRIES: Final = 2  # of a job whose process dies
 _PATIENCE_S: Final = 20.0  # for processes to clean up after they are asked to stop
@@ -266,6 +267,7 @@ def _serve(pipe: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, leave)
+    claim_process()
     try:
         while True:
             job: Job = pipe.recv()

@@ -23,6 +23,7 @@ from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import is_disk_full, write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
 from facewarp.system.start import (
+    claim_process,
     leave_threads_behind,
     let_go_at_exit,
     pause_collection,
@@ -276,6 +277,7 @@ def main() -> None:
     What ends a program from outside (a batch system, a container, a closed terminal) ends it as
     Ctrl-C does: what can be kept is kept, and nothing unfinished stays.
     """
+    claim_process()
     pause_collection()
     end_as_ctrl_c_does()
     code = 0

@@ -5,11 +5,16 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
 
 _COMPLAINING: Final = "OpenImageIO"
 """A module that writes a line for each of its objects that the interpreter's end finds alive."""
+_TRACED_WITH: Final = "torch._meta_registrations"
+"""What `import torch` brings to tell shapes without computing: for traces, a third of its time."""
+_claimed = False
 
 
 def pause_collection() -> None:
@@ -32,9 +37,19 @@ def resume_collection() -> None:
         gc.enable()
 
 
+def claim_process() -> None:
+    """Say that no other program's code runs in this process: imports may be put off in it."""
+    global _claimed
+    _claimed = True
+
+
 @contextmanager
 def quick_imports(*without: str) -> Iterator[None]:
     """Import in this context what stays, without the collector and without some packages.
+
+    In a process that was claimed, what torch traces networks with is put off until something of it
+    is asked for or `import_put_off` is called. Torch imports it before all that needs it, and what
+    needs it fails if it comes first: another program's code might do that.
 
     Args:
         without: packages that are not found meanwhile, such as the pydicom that nibabel reads one
@@ -43,19 +58,45 @@ def quick_imports(*without: str) -> Iterator[None]:
             where they are imported later.
     """
     absent = [name for name in without if name not in sys.modules]
+    put_off = _PutOff(_TRACED_WITH) if _claimed and "torch" not in sys.modules else None
     ran = gc.isenabled()
     gc.disable()
     for name in absent:
         sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say so
+    if put_off:
+        sys.modules[_TRACED_WITH] = put_off
     try:
         yield
     finally:
         for name in absent:
             del sys.modules[name]
+        if put_off:
+            put_off.make_way()
         if ran:
             gc.enable()
             if gc.get_freeze_count():  # as at this program's start
                 gc.freeze()
+
+
+def import_put_off() -> None:
+    """Import what `quick_imports` has put off, before a network is traced."""
+    with suppress(ModuleNotFoundError):  # of another release
+        import_module(_TRACED_WITH)
+
+
+class _PutOff(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def make_way(self) -> None:
+        """Let the module be found when it is next imported."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import itself asks for some of these
+            raise AttributeError(name)
+        self.make_way()
+        return getattr(import_module(self.__name__), name)
 
 
 def let_go_at_exit() -> None:

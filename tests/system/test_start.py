@@ -58,6 +58,67 @@ def test_a_collector_that_is_paused_stays_so(collector):
     assert gc.get_freeze_count() >= before + len(kept) // 2  # others may have been freed
 
 
+QUICK = """
+import sys
+from facewarp.system.start import claim_process, import_put_off, quick_imports
+{claim}
+with quick_imports():
+    import torch
+    {meanwhile}
+print("torch._refs" in sys.modules)
+{then}
+print("torch._refs" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "meanwhile", "then", "there"),
+    [
+        ("claim_process()", "", "torch.ones(3).sum()", "no"),
+        ("claim_process()", "", "import_put_off()", "later"),
+        ("claim_process()", "", "from torch._meta_registrations import device_hint", "later"),
+        ("claim_process()", "from torch import _meta_registrations as m", "m.device_hint", "later"),
+        ("claim_process()", "sys.modules['torch._meta_registrations'].device_hint", "", "yes"),
+        ("", "", "", "yes"),
+    ],
+)
+def test_what_torch_traces_with_is_put_off_in_a_process_of_ones_own(claim, meanwhile, then, there):
+    code = QUICK.format(claim=claim, meanwhile=meanwhile, then=then)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = {"no": ["False", "False"], "later": ["False", "True"], "yes": ["True", "True"]}
+    assert done.stdout.split() == told[there]
+
+
+TRACED = """
+from facewarp.system.start import claim_process, quick_imports
+claim_process()
+with quick_imports():
+    import torch
+from torch import nn
+from facewarp.core.config import FeatureConfig, ModelConfig
+from facewarp.core.engines.graphs import exported_program, lean
+from facewarp.core.networks.guided_registration import GuidedRegistration
+shape = (8, 8)
+features = FeatureConfig((4, 6), (2,), (4,), 0)
+config = ModelConfig(
+    classes=("background", "a"),
+    grid_shape=shape,
+    input_shape=shape,
+    field_shape=shape,
+    features=features,
+    steps=(),
+)
+net = lean(GuidedRegistration(config))
+program, image = exported_program(net, "parts"), torch.rand(2, 1, *shape)
+print(torch.allclose(program.module()(image), net.features(image).softmax(1), atol=1e-5))
+"""
+
+
+def test_networks_are_traced_after_a_quick_start():
+    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, ["True"]), done.stderr
+
+
 def test_a_program_that_read_plates_ends_without_complaints():
     pytest.importorskip("OpenImageIO")
     code = """

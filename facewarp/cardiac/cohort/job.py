@@ -15,7 +15,11 @@ from facewarp.cardiac.report.conventions import MARK
 from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
-from facewarp.system.memory import return_freed_memory, share_freed_memory
+from facewarp.system.memory import (
+    keep_freed_memory,
+    return_freed_memory,
+    share_freed_memory,
+)
 from facewarp.system.start import quick_imports
 from facewarp.version import __version__
 
@@ -140,6 +144,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
 
     check_result_folder(job.target)
     share_freed_memory()
+    keep_freed_memory()  # arrays follow one another; what is free is returned where it is much
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     settings = job.settings

@@ -14,6 +14,7 @@ from torch.fx import Node
 
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.networks.layers import fold_batch_norms
+from facewarp.system.start import import_put_off
 
 if TYPE_CHECKING:
     from torch._ops import OpOverload
@@ -159,6 +160,7 @@ def exported_program(
         graph: one of `GRAPHS`.
         any_batch: leave the batch size open; else it is 1.
     """
+    import_put_off()
     inputs = example_inputs(net, graph, batch=2 if any_batch else 1)  # 1 would become a constant
     batch = Dim("batch", min=1, max=_MOST_AT_ONCE)
     shapes = tuple({0: batch} for _ in inputs) if any_batch else None
