@@ -11,7 +11,7 @@ from av.filter import Graph
 
 from facewarp.media.video.combs import Combing, CombWatch, Lines, combing_of, lines_of
 
-_LEAST_WHOLE: Final = 5  # whole pictures in a row: of film at 29.97, and around cuts, are fewer
+_LEAST_WHOLE: Final = 5  # whole pictures in a row: around cuts, and of film at 29.97, are fewer
 _MOST_HELD: Final = 12  # pictures at the beginning, until it is known whether there are combs
 _MOST_UNTOLD: Final = 12  # pictures in a row of which nothing is told, in a video that has combs
 
