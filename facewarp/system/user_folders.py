@@ -80,7 +80,8 @@ def files_below(folder: Path) -> Iterator[Path]:
 
     A subset of a data set is often a folder of links, which `Path.rglob` passes over. Each folder
     is visited once, however many links lead there and even in a circle, and by its own name
-    where it has one below `folder`.
+    where it has one below `folder`. Hidden folders (``.venv``, ``.Trashes``) are a program's, no
+    data of the user, unless `folder` itself is one.
     """
     seen: set[tuple[int, int]] = set()
     waiting = [folder]
@@ -93,7 +94,7 @@ def files_below(folder: Path) -> Iterator[Path]:
                     below.clear()
                     continue
                 seen.add((status.st_dev, status.st_ino))
-                below.sort()
+                below[:] = sorted(name for name in below if not name.startswith("."))
                 links += [path for name in below if (path := Path(place, name)).is_symlink()]
                 yield from (path for name in sorted(files) if (path := Path(place, name)).is_file())
         waiting = links

@@ -31,3 +31,11 @@ def test_linked_folders_are_searched_once_and_under_their_own_names(tmp_path):
 def test_a_file_that_is_linked_counts(tmp_path):
     (tmp_path / "a.txt").touch()
     assert told(tmp_path) == ["a.txt"]
+
+
+def test_hidden_folders_are_passed_over_unless_named(tmp_path):
+    for place in (tmp_path / ".venv" / "tests", tmp_path / "patient001"):
+        place.mkdir(parents=True)
+        (place / "a.dcm").touch()
+    assert told(tmp_path) == ["patient001/a.dcm"]
+    assert told(tmp_path / ".venv") == ["tests/a.dcm"]
