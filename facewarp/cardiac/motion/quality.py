@@ -93,22 +93,24 @@ def measure_quality(
     heart = motion.grid.sample(labels_ed > 0) > 0.5
     heart = heart if heart.any() else np.ones_like(heart)
     held = _held(motion.grid, labels_ed)
-    loop = motion.cycle_drift_mm(heart)
+    either = heart | held
+    in_heart, in_held = heart[either], held[either]
+    loop, once = motion.cycle_drift_mm(either), motion.inverse_consistency_mm(either)
     folds, wall_folds = _folds_percent(motion, heart, held)
     told = carried if reported is None else reported
     asked = range(len(told)) if moments is None else moments
     return Quality(
         tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
-        tuple(motion.inverse_consistency_mm(heart).mean(axis=1).tolist()),
+        tuple(once[:, in_heart].mean(axis=1).tolist()),
         tuple(float(phase[heart].mean()) for phase in motion.inverse_consistency_raw_mm),
         tuple(_certainty(phase) for phase in parts),
-        float(loop.mean()),
-        float(np.percentile(loop, 95)),
+        float(loop[in_heart].mean()),
+        float(np.percentile(loop[in_heart], 95)),
         folds,
         wall_folds_percent=wall_folds,
-        wall_loop_p95_mm=float(np.percentile(motion.cycle_drift_mm(held), 95)),
+        wall_loop_p95_mm=float(np.percentile(loop[in_held], 95)),
         open_cavity_percent=max(_open_percent(told[phase]) for phase in asked),
-        wall_round_trip_mm=float(motion.inverse_consistency_mm(held).mean(axis=1).max()),
+        wall_round_trip_mm=float(once[:, in_held].mean(axis=1).max()),
     )
 
 
