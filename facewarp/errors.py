@@ -1,6 +1,8 @@
 """The errors facewarp raises for reasons its user can do something about."""
 
+import os
 import re
+import shlex
 from os import PathLike
 
 
@@ -61,5 +63,18 @@ def nothing_there(path: str | PathLike[str]) -> FacewarpError:
     return FacewarpError("there is no such file or folder", text, "Check the path.")
 
 
+def shell_word(word: str | PathLike[str]) -> str:
+    """Return a name as one word of a command that is printed to be copied.
+
+    Names of people and scans hold spaces, brackets and quotes, which shells read in ways of their
+    own: `ffmpeg -i my clip.mov` opens `my`.
+    """
+    text = os.fspath(word)
+    if os.name == "nt":
+        return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
+    return shlex.quote(text)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Return the lines of a text as one; spaces within them are left, as names have them."""
+    return " ".join(line for part in text.splitlines() if (line := part.strip()))

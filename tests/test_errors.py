@@ -1,10 +1,13 @@
 import ast
+import os
 import pickle
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,33 @@ def test_reads_as_what_where_fix(error: FacewarpError, line: str) -> None:
 def test_is_always_one_line() -> None:
     error = FacewarpError("ffmpeg said:\n  invalid data\n", fix="Look\nagain.")
     assert str(error) == "ffmpeg said: invalid data. Look again."
+
+
+def test_keeps_the_spaces_that_names_have() -> None:
+    error = FacewarpError("what", "in/two  spaces.mov", "ffmpeg -i 'two  spaces.mov' out.mp4")
+    assert str(error) == "what (in/two  spaces.mov). ffmpeg -i 'two  spaces.mov' out.mp4"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="words of POSIX shells")
+@pytest.mark.parametrize("name", ["clip.mp4", "my clip.mov", "it's (1).mov", "a$b;c&d.mov", "~x"])
+def test_a_name_is_one_word_of_a_command(name: str) -> None:
+    assert shlex.split(f"ffmpeg -i {shell_word(name)} out.mp4") == ["ffmpeg", "-i", name, "out.mp4"]
+    assert shell_word(Path(name)) == shell_word(name)
+
+
+def test_a_plain_name_is_left_as_it_is() -> None:
+    assert shell_word("in/clip_01.mp4") == "in/clip_01.mp4"
+
+
+def test_names_in_commands_to_be_copied_are_words_of_a_shell() -> None:
+    bare = re.compile(
+        r"(ffmpeg\b[^{]*? -i|facewarp\b.*--(out|data|labels|source)) \{(?!shell_word)"
+    )
+    house = ROOT.parent
+    files = [path for part in ("facewarp", "training") for path in (house / part).rglob("*.py")]
+    lines = [(path, line) for path in files for line in path.read_text("utf-8").splitlines()]
+    assert sum("{shell_word(" in line for _, line in lines) >= 8
+    assert [str(path) for path, line in lines if bare.search(line)] == []
 
 
 def test_keeps_its_parts() -> None:

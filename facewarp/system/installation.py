@@ -8,7 +8,6 @@ packages themselves.
 import json
 import os
 import re
-import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+from facewarp.errors import shell_word
 
 EXTRAS: Final = {
     "cameras": "cameras by name, with their modes",
@@ -68,7 +69,9 @@ def install_command(*extras: str, packages: Sequence[str] = ()) -> str:
         is_folder = "://" not in origin.place
         target = f"{origin.place}{named}" if is_folder else f"facewarp{named} @ {origin.place}"
         wanted = [*(["--editable"] if origin.editable else []), target, *packages]
-    return " ".join([*_installer(bool(extras) and origin.place is not None), *map(_quoted, wanted)])
+    return " ".join(
+        [*_installer(bool(extras) and origin.place is not None), *map(shell_word, wanted)]
+    )
 
 
 def install_origin() -> Origin:
@@ -151,15 +154,9 @@ def _installer(reinstalls: bool) -> list[str]:
     if home.name == "facewarp" and home.parent.name == "tools" and "uv" in home.parts:
         if reinstalls:
             return ["uv", "tool", "install", "--force"]
-        return ["uv", "pip", "install", "--python", _quoted(sys.executable)]
+        return ["uv", "pip", "install", "--python", shell_word(sys.executable)]
     if not (home / "bin" / "pip").exists() and (home / "pyvenv.cfg").is_file():
         text = (home / "pyvenv.cfg").read_text("utf-8")
         if re.search(r"^uv\s*=", text, re.M):
-            return ["uv", "pip", "install", "--python", _quoted(sys.executable)]
-    return [_quoted(sys.executable), "-m", "pip", "install"]
-
-
-def _quoted(word: str) -> str:
-    if os.name == "nt":
-        return f'"{word}"' if re.search(r"[^\w.:\\/-]", word) else word
-    return shlex.quote(word)
+            return ["uv", "pip", "install", "--python", shell_word(sys.executable)]
+    return [shell_word(sys.executable), "-m", "pip", "install"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facewarp.core.model import load
 from facewarp.core.weights import WEIGHTS, file_sha256
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 from facewarp.training.baselines.faces.dis_flow import dis_flow
 from facewarp.training.baselines.faces.flownet import flow_field, published_flownet
 from facewarp.training.baselines.faces.networks import FACE_NETWORKS
@@ -65,7 +65,9 @@ def _method(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
     if base in PRESETS:
         path = sources.runs / f"helen-{base}" / WEIGHTS
         if not path.is_file():
-            command = f"facewarp train helen --data DIR --preset {base} --out {path.parent}"
+            command = (
+                f"facewarp train helen --data DIR --preset {base} --out {shell_word(path.parent)}"
+            )
             return SkippedMethod.untrained(name, command)
         return _guided(name, path, posts)
     if name == "unregistered":
@@ -91,7 +93,7 @@ def _trained(name: str, sources: FaceSources) -> FaceMethod | SkippedMethod:
     trained = "esr" if name == "esr-cpd" else name
     path = sources.runs / f"baseline-{trained}" / WEIGHTS
     if not path.is_file():
-        command = f"facewarp train baseline {trained} --data DIR --out {path.parent}"
+        command = f"facewarp train baseline {trained} --data DIR --out {shell_word(path.parent)}"
         return SkippedMethod.untrained(name, command)
     if name in FACE_NETWORKS.names:
         net = FACE_NETWORKS.load(path, name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facewarp.cardiac.motion.model_grid import Array3
 from facewarp.core.model import load
 from facewarp.core.weights import WEIGHTS, file_sha256
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 from facewarp.training.baselines.hearts import elastix
 from facewarp.training.baselines.hearts.lcc_demons import lcc_demons, velocity_field
 from facewarp.training.baselines.hearts.networks import HEART_NETWORKS
@@ -60,7 +60,9 @@ def _method(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     if name in PRESETS:
         path = sources.runs / name / WEIGHTS
         if not path.is_file():
-            command = f"facewarp train acdc --data DIR --preset {name} --out {path.parent}"
+            command = (
+                f"facewarp train acdc --data DIR --preset {name} --out {shell_word(path.parent)}"
+            )
             return SkippedMethod.untrained(name, command)
         return GuidedMethod(load(path), name)
     if name == "unregistered":
@@ -79,7 +81,7 @@ def _trained(name: str, sources: HeartSources) -> HeartMethod | SkippedMethod:
     if name == "voxelmorph" and find_spec("monai") is None:
         return SkippedMethod(name, "MONAI is not installed", INSTALL)
     if not path.is_file():
-        command = f"facewarp train baseline {name} --data DIR --out {path.parent}"
+        command = f"facewarp train baseline {name} --data DIR --out {shell_word(path.parent)}"
         return SkippedMethod.untrained(name, command)
     net = HEART_NETWORKS.load(path, name)
 

@@ -13,7 +13,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
@@ -168,8 +168,8 @@ class VideoSource(Source):
         if rate is None and is_bare(container):
             self.note(
                 f"no frames a second are told, {float(self.rate):g} are taken: put it into a file "
-                f"that tells them (ffmpeg -framerate RATE -i {self.name} -c copy "
-                f"{self.path.stem}.mkv)"
+                f"that tells them (ffmpeg -framerate RATE -i {shell_word(self.name)} "
+                f"-c copy {shell_word(self.path.stem + '.mkv')})"
             )
         self.rate = rate or self.rate
         self.is_variable_rate = not is_bare(container) and is_variable_rate(stream)
@@ -329,9 +329,9 @@ class VideoSource(Source):
     def _tell_of_combs(self, order: Combing) -> None:
         self.note(
             "pictures are combed as interlaced ones are, though the file does not mark them: they "
-            f"stay so. Make them whole first: ffmpeg -i {self.name} -vf bwdif=send_frame:"
-            f"{order.value} -c:a copy whole.mp4 (film at 29.97 pictures a second: -vf "
-            f"fieldmatch=order={order.value},decimate)"
+            f"stay so. Make them whole first: ffmpeg -i {shell_word(self.name)} -vf "
+            f"bwdif=send_frame:{order.value} -c:a copy whole.mp4 (film at 29.97 pictures a "
+            f"second: -vf fieldmatch=order={order.value},decimate)"
         )
 
     def _tell_of_streams(self, container: InputContainer, stream: VideoStream) -> None:

@@ -20,7 +20,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 from facewarp.system.machine import limited_cores
 
 _CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?: \((\w+) / )?")
@@ -134,7 +134,7 @@ def choose_video_stream(container: InputContainer, path: Path | str) -> VideoStr
     if not known:
         name = StreamInfo.of(container).codec_name(streams[0])
         what = f"there is no decoder for the video's pictures ({name})"
-        raise FacewarpError(what, path, f"Try: ffmpeg -i {path} converted.mp4")
+        raise FacewarpError(what, path, f"Try: ffmpeg -i {shell_word(path)} converted.mp4")
     marked = [stream for stream in known if stream.disposition & Disposition.default]
     chosen = max(marked or known, key=lambda stream: (stream.width * stream.height, -stream.index))
     use_threads(chosen)

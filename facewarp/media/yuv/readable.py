@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import av
 
-from facewarp.errors import FacewarpError
+from facewarp.errors import FacewarpError, shell_word
 
 _NAMES: Final = {
     8: "YCgCo",
@@ -43,7 +43,8 @@ def refuse_unreadable(picture: av.VideoFrame, path: Path | str) -> None:
         raise FacewarpError(
             "the video is Dolby Vision of profile 5, whose colors can't be read here",
             path,
-            f"Convert it first, by an FFmpeg that has libplacebo: ffmpeg -i {path} {_LIBPLACEBO}",
+            "Convert it first, by an FFmpeg that has libplacebo: "
+            f"ffmpeg -i {shell_word(path)} {_LIBPLACEBO}",
         )
     matrix = int(picture.colorspace)
     if picture.format.is_rgb or len(picture.format.components) < 3 or matrix not in _NAMES:
@@ -53,7 +54,7 @@ def refuse_unreadable(picture: av.VideoFrame, path: Path | str) -> None:
         f"the video's colors are coded as {_NAMES[matrix]} (matrix {matrix}), "
         "which can't be read here",
         path,
-        f"Convert it first: ffmpeg -i {path} {how}",
+        f"Convert it first: ffmpeg -i {shell_word(path)} {how}",
     )
 
 

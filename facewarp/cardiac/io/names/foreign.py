@@ -29,11 +29,11 @@ _CONTOUR_FIX: Final = (
 _ARRAY_FIX: Final = (
     "It holds bare arrays: reconstruct k-space (CMRxRecon, ISMRMRD) first, then save magnitudes as "
     "(X, Y, Z, T): nibabel.save(nibabel.Nifti1Image(array, numpy.diag([x_mm, y_mm, z_mm, 1])), "
-    "'{}.nii.gz'). h5py gives the axes of MATLAB's files in reverse."
+    "{!r}). h5py gives the axes of MATLAB's files in reverse."
 )
 _MINC_FIX: Final = (
-    "Convert it, time last: a = nibabel.load('{}'); nibabel.save(nibabel.Nifti1Image("
-    "a.get_fdata().T, a.affine[:, [2, 1, 0, 3]]), '{}.nii.gz')"
+    "Convert it, time last: a = nibabel.load({!r}); nibabel.save(nibabel.Nifti1Image("
+    "a.get_fdata().T, a.affine[:, [2, 1, 0, 3]]), {!r})"
 )
 
 
@@ -54,16 +54,16 @@ def way_in(path: Path) -> str:
     if lower.endswith(_PACKED):
         return f"Unpack it, or pack it as {path.name[: lower.rindex('.nii')]}.nii.gz."
     if lower.endswith(_BY_ITK):
-        read = f"SimpleITK.ReadImage('{path.name}')"
-        return f"Convert it: SimpleITK.WriteImage({read}, '{name}.nii.gz')"
+        read = f"SimpleITK.ReadImage({path.name!r})"
+        return f"Convert it: SimpleITK.WriteImage({read}, {name + '.nii.gz'!r})"
     if lower.endswith(_BY_NIBABEL):
-        return f"Convert it: nibabel.save(nibabel.load('{path.name}'), '{name}.nii.gz')"
+        return f"Convert it: nibabel.save(nibabel.load({path.name!r}), {name + '.nii.gz'!r})"
     if lower.endswith(_MINC):
-        return _MINC_FIX.format(path.name, name)
+        return _MINC_FIX.format(path.name, name + ".nii.gz")
     if is_contour(path):
         return _CONTOUR_FIX
     if lower.endswith(_ARRAYS):
-        return _ARRAY_FIX.format(name)
+        return _ARRAY_FIX.format(name + ".nii.gz")
     if lower.endswith(_PICTURES):
         return "It tells no millimetres and no time: give the DICOM or NIfTI that it was made of."
     if lower.endswith(_PHILIPS):

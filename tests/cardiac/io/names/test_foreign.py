@@ -40,12 +40,12 @@ def write_minc(path, cine):
 def test_a_cine_in_minc_is_converted_with_time_last(tmp_path, monkeypatch):
     """nibabel leaves time first: its own NIfTI of it has phases in place of slices."""
     monkeypatch.chdir(tmp_path)
-    write_minc(tmp_path / "heart.mnc", CINE)
+    write_minc(tmp_path / "Patient's heart.mnc", CINE)
     with pytest.raises(FacewarpError, match="time last") as caught:
-        open_cine("heart.mnc")
+        open_cine("Patient's heart.mnc")
     line = caught.value.fix.partition(": ")[2]
     exec(line, {"nibabel": nib, "numpy": np})
-    found = open_cine("heart.nii.gz").volume
+    found = open_cine("Patient's heart.nii.gz").volume
     assert found.data.shape == CINE.shape
     np.testing.assert_allclose(found.data, np.rint(CINE), atol=0.1)  # scaled on the way
     np.testing.assert_allclose(found.spacing_mm, (1.4, 1.5, 8.0), rtol=1e-6)
