@@ -123,11 +123,17 @@ class _Search:
         self.recursive, self.as_clips, self.leave_out = recursive, as_clips, leave_out
         self.left_out: list[Path] = []
         self.folders: list[Path] = []
+        self._searched: set[Path] = set()  # without links: one may lead back to a folder above
 
     def below(self, folder: Path, name: Path) -> Iterator[Clip]:
         """Yield the clips in a folder, whose names begin with one."""
+        if folder.resolve() in self._searched:
+            return
+        self._searched.add(folder.resolve())
         entries = visible(folder)
-        files = [path for path in entries if path.is_file()]
+        # A link that leads to nothing is a clip that is missing, and fails as one.
+        files = [path for path in entries if path.is_file() or not path.exists()]
+        self.left_out += [path for path in entries if path.is_fifo() or path.is_socket()]
         images = {path for path in files if is_image_file(path)}
         videos = {path for path in files if path.suffix.lower() in VIDEO_SUFFIXES} - images
         if self.as_clips and images and not videos:

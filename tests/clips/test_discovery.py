@@ -1,5 +1,6 @@
 """Which files of folders and lists are clips, and what they are called."""
 
+import os
 from pathlib import Path
 
 import PIL.Image
@@ -32,6 +33,25 @@ def test_videos_and_pictures_of_a_folder_are_clips_in_natural_order(folder):
     found = find_clips([Path("in")], recursive=True)
     assert found.folders == ()
     assert names_of(found)[-1] == ("sub/c.mkv", "video")
+
+
+def test_links_that_lead_to_nothing_are_clips_that_fail(folder):
+    touch("in/a.mp4", "in/notes.md")
+    Path("in/lost.mov").symlink_to("drive/lost.mov")
+    Path("in/lost.md").symlink_to("drive/lost.md")
+    os.mkfifo("in/pipe.mp4")
+    found = find_clips([Path("in")])
+    assert names_of(found) == [("a.mp4", "video"), ("lost.mov", "video")]
+    assert {path.name for path in found.left_out} == {"notes.md", "lost.md", "pipe.mp4"}
+
+
+def test_links_that_lead_back_are_followed_once(folder):
+    touch("in/a.mp4", "in/sub/b.mp4", "in/notes.md")
+    for name in ("one", "two", "sub/three"):
+        Path("in", name).symlink_to(Path("in").resolve())
+    found = find_clips([Path("in")], recursive=True)
+    assert names_of(found) == [("a.mp4", "video"), ("sub/b.mp4", "video")]
+    assert found.left_out == (Path("in/notes.md"),)
 
 
 def test_what_is_written_to_is_not_searched(folder):

@@ -1,5 +1,6 @@
 """`facewarp track` of many clips: options, progress, the table at the end."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -15,7 +16,7 @@ from facewarp.errors import FacewarpError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from facewarp.batch.jobs import Batch
+    from facewarp.batch.jobs import Batch, Outcome
     from facewarp.clips.discovery import Found
     from facewarp.clips.settings import ClipSettings
 
@@ -176,9 +177,7 @@ def _tell(output: Output, batch: "Batch", found: "Found") -> None:
     told["folders_not_searched"] = [str(path) for path in found.folders]
     output.emit_json({**told, "summary": [batch.folder / TABLE, batch.folder / WHOLE]})
     warn_of_folders(output, found.folders)
-    for outcome in (*batch.of("done"), *batch.of("skipped")):
-        for warning in (outcome.summary or {}).get("warnings", ()):
-            output.warn(f"{outcome.name}: {warning}")
+    _warn_of_clips(output, (*batch.of("done"), *batch.of("skipped")))
     failed = batch.of("failed")
     output.say(_table(batch))
     for outcome in failed:
@@ -192,6 +191,18 @@ def _tell(output: Output, batch: "Batch", found: "Found") -> None:
     if failed:
         output.error(f"{len(failed)} of {len(batch.outcomes)} clips failed")
         raise typer.Exit(1)
+
+
+def _warn_of_clips(output: Output, outcomes: "Sequence[Outcome]") -> None:
+    """Say what is to be known of clips; what many of them share in one line."""
+    clips = defaultdict[str, list[str]](list)
+    for outcome in outcomes:
+        found = outcome.summary or {}
+        for told in (*found.get("notes", ()), *found.get("warnings", ())):
+            clips[told].append(outcome.name)
+    for told, names in clips.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        output.warn(f"{names[0]}{more}: {told}")
 
 
 def warn_of_folders(output: Output, folders: "Sequence[Path]") -> None:

@@ -15,6 +15,7 @@ Eyes and the open mouth keep the frame's detail; hair and hands before the face 
 """
 
 import difflib
+import logging
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
@@ -25,7 +26,6 @@ from typing import TYPE_CHECKING, Final, Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facewarp.drawing.compositing import smoothstep
 from facewarp.drawing.effect_layer import cover
@@ -55,11 +55,14 @@ from facewarp.face.rendering.screened_poisson import ScreenedPoisson
 from facewarp.face.rendering.template_overlay import carried_map, clip_box, to_crop_matrix
 from facewarp.face.template_building.from_photo import find_face
 from facewarp.face.tracking.registration import FaceRegistrar, crop_around
+from facewarp.media.images.files import read_picture
 
 if TYPE_CHECKING:
     from facewarp.core.model import Model
     from facewarp.face.face import Face
     from facewarp.face.template.template import Template
+
+_log = logging.getLogger(__name__)
 
 STYLE_SHAPE: Final = (2 * CROP_SHAPE[0], 2 * CROP_SHAPE[1])
 """Height and width px of a style's picture in template space."""
@@ -363,14 +366,7 @@ def _read(source: str | PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
             str(source),
             f"{hint}Shipped styles: {', '.join(list_styles())}; or give a picture of a face.",
         )
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError as error:
-        raise FacewarpError(
-            "the style is not a picture that can be read", path, "Save it as PNG or JPEG."
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        what = f"the style cannot be read: {error}"
-        raise FacewarpError(what, path, "Check the file, or save it again as PNG.") from error
-    return path.stem if shipped else path.name, np.array(upright)
+    picture = read_picture(path)
+    if picture.told is not None:
+        _log.warning("%s: %s", path, picture.told)
+    return path.stem if shipped else path.name, picture.image

@@ -166,6 +166,18 @@ def test_a_list_needs_no_further_option(footage):
     assert "this is not a video, nor a picture" in result.stderr
 
 
+def test_what_is_to_be_known_of_clips_is_said_once_for_all(folder, moving):
+    """What a file by itself is told of on standard error is told of many, too."""
+    Path("in").mkdir()
+    for name in ("a.png", "b.png"):
+        gray = moving[0][..., 0].astype("uint16") * 257
+        PIL.Image.fromarray(gray).save(Path("in", name))
+    result = run("in", "--out", "out", "--effect", "mesh", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stderr.splitlines() if "more than 8 bits" in line]
+    assert lines == ["warning: a.png and 1 more: gray of more than 8 bits is read and written with 8"]
+
+
 def test_folders_that_are_not_searched_are_told(folder, moving):
     for path in (Path("in/a.png"), Path("in/sub/b.png"), Path("in/other/c.png")):
         path.parent.mkdir(parents=True, exist_ok=True)

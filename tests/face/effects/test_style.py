@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
@@ -18,6 +19,8 @@ from facewarp.face.rendering.color_transfer import (
     rgb,
 )
 from facewarp.face.rendering.screened_poisson import ScreenedPoisson
+from facewarp.media.colors.profiles import profile_of, shown_by
+from tests.fixtures.profiles import P3, SRGB_CURVE, rgb_profile
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,29 @@ def test_what_gives_no_style_is_told(tmp_path, template):
         StyleFace.of(np.full((200, 200, 3), 90, np.uint8))
     with pytest.raises(FacewarpError, match="no style mode 'colour'"):
         make_effect("style", style=replace_nothing(template), style_mode="colour")
+
+
+def test_a_style_is_read_as_a_screen_shows_it(tmp_path, portrait):
+    """A wide profile, 16 bits of gray and what alpha hides, as of every other picture."""
+    codes = portrait.frame()
+    wide = rgb_profile(P3, SRGB_CURVE)
+    PIL.Image.fromarray(codes).save(tmp_path / "wide.png", icc_profile=wide)
+    gray = np.asarray(PIL.Image.fromarray(codes).convert("L"))
+    PIL.Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "gray.png")
+    hidden = np.dstack([codes, np.zeros(codes.shape[:2], np.uint8)])
+    PIL.Image.fromarray(hidden).save(tmp_path / "hidden.png")
+
+    profile = profile_of(wide)
+    assert profile is not None
+    shown = StyleFace.of(shown_by(profile, codes))
+    as_codes = StyleFace.of(codes)
+    read = StyleFace.of(tmp_path / "wide.png")
+    assert np.abs(read.picture.astype(int) - shown.picture).max() <= 1
+    assert np.abs(read.picture.astype(int) - as_codes.picture).mean() > 1
+    deep = StyleFace.of(tmp_path / "gray.png")
+    assert np.abs(deep.picture.astype(int) - StyleFace.of(gray).picture).max() <= 1
+    with pytest.raises(FacewarpError, match="no face"):
+        StyleFace.of(tmp_path / "hidden.png")
 
 
 def replace_nothing(template):
