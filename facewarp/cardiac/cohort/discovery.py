@@ -1,6 +1,7 @@
 """Find the patients that a command line names: files, folders, lists."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,18 +11,29 @@ from facewarp.cardiac.io.dicom_frames import read_header
 from facewarp.cardiac.io.dicom_series import dicom_files, is_dicom
 from facewarp.cardiac.io.names.foreign import is_contour, way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
-from facewarp.cardiac.io.names.views import beside_short_axes, is_label_file, is_long_axis
-from facewarp.cardiac.io.nifti_reader import axes_of
+from facewarp.cardiac.io.names.views import (
+    beside_short_axes,
+    is_label_file,
+    is_label_folder,
+    is_long_axis,
+)
+from facewarp.cardiac.io.nifti_reader import axes_of, read_volume
 from facewarp.cardiac.io.patient import INFO, find_patients
 from facewarp.cardiac.io.slices.dicom_tags import naming, tag_value
+from facewarp.cardiac.io.slices.label_maps import has_few_values
 from facewarp.cardiac.report.conventions import MARK
 from facewarp.errors import FacewarpError
 
-#: What files and folders are called in which every patient has the same.
+#: What files and folders are called in which every patient has the same, those of BIDS and XNAT
+#: (``scans/5/resources/NIFTI/files``) among them.
 _PLAIN_NAMES: Final = {
     "sa", "sax", "short_axis", "cine", "cine_sa", "sa_cine", "4d", "dicom", "study", "image",
-    "images",
+    "images", "func", "anat", "nifti", "files", "resources",
 }  # fmt: skip
+#: Marks the root of a BIDS data set; beside the subjects lie results and other copies of scans.
+_BIDS: Final = "dataset_description.json"
+_NOT_RAW: Final = {"derivatives", "sourcedata", "code"}
+_SESSION: Final = re.compile(r"ses-[A-Za-z0-9]+")
 
 #: Modalities of DICOM files that hold no picture that was taken.
 _NO_PICTURES: Final = {
@@ -86,12 +98,33 @@ def _in_files(folder: Path) -> list[Path]:
 
 
 def _nifti_below(folder: Path) -> list[Path]:
-    """Find folders at any depth that hold NIfTI, or the cines in them."""
-    found = []
-    for sub in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if not _is_result(sub):
-            found += _in_files(sub) or _nifti_below(sub)
-    return found
+    """Find folders at any depth that hold NIfTI, or the cines in them.
+
+    Folders of labels, by name and content, are left out where others are beside them: a name
+    alone leaves nobody out.
+    """
+    raw = (folder / _BIDS).is_file()
+    subs = sorted(
+        p
+        for p in folder.iterdir()
+        if p.is_dir() and not p.name.startswith(".") and not (raw and p.name in _NOT_RAW)
+    )
+    found = {s: _in_files(s) or _nifti_below(s) for s in subs if not _is_result(s)}
+    scans = [sub for sub in found if found[sub] and not _holds_labels(sub, found[sub])]
+    return [place for sub in scans or found for place in found[sub]]
+
+
+def _holds_labels(folder: Path, places: Sequence[Path]) -> bool:
+    """Whether a folder is named like one of labels, and the first file found in it holds labels."""
+    if not is_label_folder(folder):
+        return False
+    first = places[0]
+    if first.is_dir():
+        first = next(path for path in sorted(first.iterdir()) if is_nifti(path))
+    try:
+        return has_few_values(read_volume(first).data)
+    except FacewarpError:
+        return False
 
 
 def _is_result(folder: Path) -> bool:
@@ -149,4 +182,8 @@ def _name(path: Path) -> str:
     else:
         name = stem(path).removesuffix("_4d") if is_nifti(path) else path.stem
     above = path.resolve().parent
-    return above.name if name.lower() in _PLAIN_NAMES and above.name else name
+    while name.lower() in _PLAIN_NAMES and above.name:
+        name, above = above.name, above.parent
+    if _SESSION.fullmatch(name) and above.name:
+        return f"{above.name}_{name}"  # as BIDS names the files of a session
+    return name

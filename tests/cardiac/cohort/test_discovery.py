@@ -68,6 +68,41 @@ def test_mms_2_layout(tmp_path):
     assert "001_LA_CINE" in " ".join(cine.volume.warnings)
 
 
+def test_the_layout_of_bids(tmp_path):
+    """Every patient was called func, so that a data set was refused."""
+    (tmp_path / "dataset_description.json").write_text('{"BIDSVersion": "1.9.0"}')
+    cines = ("sub-01/ses-1/func", "sub-01/ses-2/func", "sub-02/func", "sub-03/anat")
+    for place in cines:
+        put(tmp_path / place / f"{'_'.join(place.split('/')[:-1])}_acq-sax_cine.nii.gz")
+    put(tmp_path / "derivatives" / "denoised" / "sub-02" / "func" / "sub-02_cine.nii.gz")
+    put(tmp_path / "sourcedata" / "sub-02" / "sub-02_cine.nii.gz")
+    names = ["sub-01_ses-1", "sub-01_ses-2", "sub-02", "sub-03"]
+    assert discover([tmp_path]) == {n: tmp_path / c for n, c in zip(names, cines, strict=True)}
+    assert list(discover([tmp_path / "sub-02"])) == ["sub-02"]
+
+
+def test_the_layout_of_xnat(tmp_path):
+    for patient in ("CMR_S01", "CMR_S02"):
+        put(tmp_path / patient / "sax" / "resources" / "NIFTI" / "files" / "cine.nii.gz")
+    assert list(discover([tmp_path])) == ["CMR_S01", "CMR_S02"]
+
+
+def test_folders_of_labels_beside_scans_are_no_patients(tmp_path):
+    """EMIDEC's Contours, of which there are as many as patients: two of a name were refused."""
+    labels = np.zeros_like(CINE[0])
+    labels[:, 8:12, 8:12] = 2
+    for patient in ("Case_P001", "Case_P002"):
+        put(tmp_path / patient / "Images" / f"{patient}.nii.gz")
+        put(tmp_path / patient / "Contours" / f"{patient}.nii.gz", labels)
+    assert list(discover([tmp_path])) == ["Case_P001", "Case_P002"]
+
+
+def test_a_patient_whose_folder_is_named_like_labels_is_not_left_out(tmp_path):
+    for initials in ("AB", "GT", "KL"):
+        put(tmp_path / initials / "scan.nii.gz")
+    assert list(discover([tmp_path])) == ["AB", "GT", "KL"]
+
+
 def test_a_segmentation_of_another_study_is_no_patient(tmp_path):
     """It made the folder above the scan a patient of its own: the scan was measured twice."""
     for patient in ("anna", "berta"):

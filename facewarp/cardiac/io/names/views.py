@@ -21,12 +21,21 @@ _LONG_AXIS: Final = re.compile(
     re.IGNORECASE,
 )
 _SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNORECASE)
+_LABEL_FOLDER: Final = re.compile(
+    r"(labels?|masks?|contours?|segs?|segmentations?|gt|ground[ _-]?truth|annotations?)([_-]?t[rs])?",
+    re.IGNORECASE,
+)
 _BETWEEN: Final = re.compile(r"[\W_]+")
 
 
 def is_label_file(path: Path) -> bool:
     """Whether a NIfTI file is named like one of labels."""
     return bool(_LABELS.search(stem(path)))
+
+
+def is_label_folder(path: Path) -> bool:
+    """Whether a folder is named like one of labels alone, as nnU-Net's ``labelsTr`` is."""
+    return bool(_LABEL_FOLDER.fullmatch(path.name))
 
 
 def is_long_axis(path: Path) -> bool:
