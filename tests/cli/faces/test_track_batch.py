@@ -175,7 +175,9 @@ def test_what_is_to_be_known_of_clips_is_said_once_for_all(folder, moving):
     result = run("in", "--out", "out", "--effect", "mesh", "--workers", "1")
     assert result.exit_code == 0, result.output
     lines = [line for line in result.stderr.splitlines() if "more than 8 bits" in line]
-    assert lines == ["warning: a.png and 1 more: gray of more than 8 bits is read and written with 8"]
+    assert lines == [
+        "warning: a.png and 1 more: gray of more than 8 bits is read and written with 8"
+    ]
 
 
 def test_folders_that_are_not_searched_are_told(folder, moving):

@@ -22,7 +22,8 @@ _LONG_AXIS: Final = re.compile(
 )
 _SHORT_AXIS: Final = re.compile(r"(?<![a-z])(sa|sax|short)(?![a-z])", re.IGNORECASE)
 _LABEL_FOLDER: Final = re.compile(
-    r"(labels?|masks?|contours?|segs?|segmentations?|gt|ground[ _-]?truth|annotations?)([_-]?t[rs])?",
+    r"(labels?|masks?|contours?|segs?|segmentations?|gt|ground[ _-]?truth|annotations?)"
+    r"([_-]?t[rs])?",
     re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(r"[\W_]+")
