@@ -25,11 +25,12 @@ from facewarp.media.video.container import (
     FrameClock,
     clock_origin,
     fraction,
+    is_flush,
     promised_end,
 )
-from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.pixels.color_conversion import Color, description_of
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect
+from facewarp.media.video.reading.deinterlace import Deinterlacer
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
 from facewarp.media.yuv.readable import refuse_unreadable
 
@@ -225,6 +226,8 @@ class StreamSource(Source):
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: %s", self._shown, error)
                 packet = None
+            if packet is not None and packet.size == 0 and not is_flush(packet):
+                continue
             try:
                 pictures = stream.decode(packet)
                 faults = 0
@@ -236,7 +239,7 @@ class StreamSource(Source):
                 end = picture.pts + (picture.duration or clock.period)
                 self._end_s = float(end * self.time_base - origin)
                 yield from progressive(picture)
-            if packet is None or packet.size == 0:
+            if packet is None or is_flush(packet):
                 break
         yield from progressive.flush()
 

@@ -17,7 +17,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition
 
 from facewarp.media.video.audio_conversion import AudioConversion
-from facewarp.media.video.container import fraction, open_container
+from facewarp.media.video.container import fraction, is_flush, open_container
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.stream_info import stream_tags
 
@@ -301,6 +301,8 @@ def _converted(output: OutputContainer, source: VideoSource, index: int, encoder
         output.start_encoding()
         decodes = False
         for packet in itertools.islice(container.demux(stream), _TRIED_PACKETS):
+            if packet.size == 0 and not is_flush(packet):
+                continue
             try:
                 output.mux(list(conversion.convert(packet if packet.size else None, 0.0)))
                 decodes = True

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, cast
 import av
 from av.container import InputContainer
 from av.format import Flags
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError
@@ -204,6 +205,14 @@ class UntimedLead:
                     else:
                         count += packet.size > 0
         return cls(count, min(timed) - count * period) if count and timed else None
+
+
+def is_flush(packet: "Packet[Any]") -> bool:
+    """Whether a packet is what PyAV ends a stream with, which makes decoders give all they hold.
+
+    A packet that is empty and has a time says that the picture before stays (Theora, AVI).
+    """
+    return packet.size == 0 and packet.pts is None and packet.dts is None
 
 
 def is_bare(container: InputContainer) -> bool:

@@ -17,7 +17,6 @@ from facewarp.errors import FacewarpError, shell_word
 from facewarp.media.frames import Frame, Source
 from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
-from facewarp.media.video.combs import Combing
 from facewarp.media.video.container import (
     COPY_AGAIN,
     FrameClock,
@@ -31,10 +30,13 @@ from facewarp.media.video.container import (
     promised_end,
     rate_of,
 )
-from facewarp.media.video.deinterlace import Deinterlacer
 from facewarp.media.video.pixels.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect, sizes_in
 from facewarp.media.video.pixels.tone_mapping import HDRFormat
+from facewarp.media.video.reading.combs import Combing
+from facewarp.media.video.reading.decoding import PictureDecoder, alpha_decoder
+from facewarp.media.video.reading.deinterlace import Deinterlacer
+from facewarp.media.video.reading.endings import early_end
 from facewarp.media.video.stream_info import (
     StreamInfo,
     choose_video_stream,
@@ -52,6 +54,7 @@ _log = logging.getLogger(__name__)
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
 _ROUNDING_FRAMES = 0.02
+_LAST_S = 0.1  # before the end of a file, within which its last picture begins
 _MANY_SQUEEZED = 3  # pictures whose times run back: fewer are no more than a tremble
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
 
@@ -81,7 +84,8 @@ class VideoSource(Source):
         self._stored_aspect = self._aspect = Fraction(1)
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
-        self._faults, self._count, self._reached_end = 0, 0, False
+        self._count, self._reached_end = 0, False
+        self._incomplete: list[float] = []
         self._first_aspect = self._aspect_change = Fraction(1)
         self._readers: list[ReadAhead[Frame]] = []
         self._ahead: int | None = None
@@ -97,7 +101,7 @@ class VideoSource(Source):
             self.file_tags = _kept(container.metadata, _FILE_TAGS)
             self.stream_tags = stream_tags(stream)
             self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
-            first = next(self._decode(container, stream), None)
+            first = next(self._decoder(container, stream).pictures(), None)
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
             refuse_unreadable(first, path)
@@ -155,7 +159,7 @@ class VideoSource(Source):
         self.color = Color.of(first)
         self._own_hdr = HDRFormat.of(first)
         has_alpha = self._converter().alpha(first) is not None
-        self.has_alpha = has_alpha or _alpha_decoder(stream) is not None
+        self.has_alpha = has_alpha or alpha_decoder(stream) is not None
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)
         self._stored_aspect = pixel_aspect(stream)
@@ -229,7 +233,7 @@ class VideoSource(Source):
     def __iter__(self) -> Iterator[Frame]:
         """Return the frames, decoded ahead while the last one is being worked on."""
         self.exhausted, self.truncated, self.end_time = False, False, 0.0
-        self._faults, self._count, self._reached_end = 0, 0, False
+        self._count, self._reached_end = 0, False
         told = self._told[self.hdr_format is not None]
         if told and not self._keeps_depth:
             self.note(told)
@@ -257,18 +261,19 @@ class VideoSource(Source):
         # Some formats land behind the time sought, or can't be sought at all. Then it is sought
         # from further back, and in the end read from the beginning.
         for back in (*_SEEK_BACK_S, None) if start else (None,):
-            self._faults = 0
+            self._incomplete.clear()
             with open_container(self.path) as container:
                 stream = self._stream(container)
+                decoder = self._decoder(container, stream)
                 if back is not None and not self._seek(container, stream, start - back):
                     continue
-                timed = self._timed(container, stream, start - (back or 0.0))
+                timed = self._timed(decoder, stream, start - (back or 0.0))
                 first = next(timed, None)
                 if back is None or (first is not None and first[1] <= start):
                     pictures = itertools.chain([] if first is None else [first], timed)
                     yield from self._in_range(pictures)
                     if self._reached_end:
-                        self._report_faults(container, stream)
+                        self._report_faults(container, stream, decoder)
                     return
 
     def _stream(self, container: InputContainer) -> VideoStream:
@@ -361,8 +366,11 @@ class VideoSource(Source):
             return False
         return True
 
+    def _decoder(self, container: InputContainer, stream: VideoStream) -> PictureDecoder:
+        return PictureDecoder(self.path, container, stream, self.timeline)
+
     def _timed(
-        self, container: InputContainer, stream: VideoStream, start: float
+        self, decoder: PictureDecoder, stream: VideoStream, start: float
     ) -> Iterator[tuple[av.VideoFrame, float]]:
         """Progressive pictures with strictly increasing times."""
         origin = self.timeline.origin
@@ -374,10 +382,13 @@ class VideoSource(Source):
             self._tell_of_combs,
         )
         first_byte = self.timeline.key_position(start) if self.timeline.is_joined else 0
-        for picture in self._decode(container, stream, first_byte):
+        for picture in decoder.pictures(first_byte):
             ticks = clock.ticks(picture.pts, picture.dts)
             end = ticks + (picture.duration or clock.period)
             self.end_time = float(end * self.time_base - origin)
+            if picture.is_corrupt and not decoder.is_at_joint:
+                self._incomplete.append(float(ticks * self.time_base - origin))
+            self._aspect_change = _told_aspect(stream) / self._first_aspect
             picture.pts = ticks
             for whole in progressive(picture):
                 yield whole, float((whole.pts or 0) * self.time_base - origin)
@@ -389,51 +400,33 @@ class VideoSource(Source):
                 "they follow at once, and may not go with the sound"
             )
 
-    def _decode(
-        self, container: InputContainer, stream: VideoStream, first_byte: int = 0
-    ) -> Iterator[av.VideoFrame]:
-        """Every picture that can be had, in the order shown; counts what could not."""
-        packets, decoder = container.demux(stream), _alpha_decoder(stream) or stream
-        on_clock = self.timeline.corrector()
-        was_flushed = False
-        while not was_flushed:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
-                _log.debug("%s: demuxing: %s", self.path, error)
-                self._faults += 1
-                packet = None  # no more will come, but the decoder still holds pictures
-            was_flushed = packet is None or packet.size == 0
-            at_joint = packet is not None and self.timeline.is_joint(packet)
-            try:
-                if packet is not None and packet.size:
-                    if (packet.pos or 0) < first_byte:
-                        continue
-                    self._faults += packet.is_corrupt and not at_joint
-                    on_clock(packet)
-                pictures = decoder.decode(packet)
-            except (av.FFmpegError, OSError) as error:
-                _log.debug("%s: decoding: %s", self.path, error)
-                self._faults += not at_joint
-                continue
-            if pictures:
-                self._aspect_change = _told_aspect(stream) / self._first_aspect
-            yield from pictures
-
-    def _report_faults(self, container: InputContainer, stream: VideoStream) -> None:
+    def _report_faults(
+        self, container: InputContainer, stream: VideoStream, decoder: PictureDecoder
+    ) -> None:
         """Warns where the file promised more than it held."""
         promised_s, margin_s = self._promised_end(container, stream) or (0.0, 0.0)
         is_short = promised_s - self.end_time > margin_s
-        self.truncated = is_short or self._faults > 0
-        if is_short:
+        early = early_end(self.path, container, stream, decoder.last)
+        incomplete = [time for time in self._incomplete if time >= (self.start or 0.0)]
+        faults = decoder.faults + len(incomplete)
+        if incomplete and faults == 1 and incomplete[0] + margin_s >= self.end_time - _LAST_S:
+            early = early or "its last picture is incomplete"
+        self.truncated = is_short or early is not None or faults > 0
+        if is_short or early is not None:
             _log.warning(
-                "%s: the file is cut short: %d frames could be read, up to %.1f s of %.1f s",
-                *(self.path, self._count, self.end_time, promised_s),
+                "%s: the file is cut short: %d frames could be read, up to %.1f s%s",
+                *(self.path, self._count, self.end_time),
+                f" of {promised_s:.1f} s" if is_short else f"; {early}",
             )
         elif self.truncated:
             _log.warning(
                 "%s: the file is damaged: %d frames could be read, errors: %d",
-                *(self.path, self._count, self._faults),
+                *(self.path, self._count, faults),
+            )
+        if decoder.lead and not self.start:
+            self.note(
+                f"the first {decoder.lead} pictures can't be decoded: the recording begins between "
+                "two key pictures"
             )
 
     def _promised_end(
@@ -446,17 +439,6 @@ class VideoSource(Source):
             return None
         end, margin = promised
         return end + float(clock_origin(container) - self.timeline.origin), margin
-
-
-def _alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
-    """Return a decoder of VP8 or VP9 with alpha, which FFmpeg's own decoders leave out."""
-    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
-    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
-    if not has_alpha or name not in av.codecs_available:
-        return None
-    decoder = av.CodecContext.create(name, "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    return decoder
 
 
 def _told_aspect(stream: VideoStream) -> Fraction:

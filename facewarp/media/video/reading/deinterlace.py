@@ -9,7 +9,7 @@ from typing import Final
 import av
 from av.filter import Graph
 
-from facewarp.media.video.combs import Combing, CombWatch, Lines, combing_of, lines_of
+from facewarp.media.video.reading.combs import Combing, CombWatch, Lines, combing_of, lines_of
 
 _LEAST_WHOLE: Final = 5  # whole pictures in a row: around cuts, and of film at 29.97, are fewer
 _MOST_HELD: Final = 12  # pictures at the beginning, until it is known whether there are combs

@@ -1,0 +1,1 @@
+"""From the packets of a video file to its pictures: decoded, made progressive, told of."""

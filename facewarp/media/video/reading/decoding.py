@@ -1,0 +1,102 @@
+"""The pictures of a video file decoded, and what of it could not be."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from facewarp.media.video.container import is_flush
+from facewarp.media.video.timeline import Timeline
+
+_log = logging.getLogger(__name__)
+
+
+class PictureDecoder:
+    """Decode the pictures of an open file in the order shown, whatever is damaged.
+
+    Args:
+        path: of the file.
+        container: the file.
+        stream: its pictures.
+        timeline: its clock, onto which their times are moved.
+
+    Attributes:
+        faults: what could not be read or decoded, but where recordings were joined.
+        last: the packet read last; None before the first.
+        is_at_joint: whether that lies where recordings were joined, as incomplete ones often do.
+    """
+
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, timeline: Timeline
+    ) -> None:
+        self._path, self._timeline = path, timeline
+        self._packets = container.demux(stream)
+        self._decoder = alpha_decoder(stream) or stream
+        self.faults = self._packets_read = self._decoded = self._before_key = 0
+        self.last: Packet[VideoStream] | None = None
+        self.is_at_joint = False
+        self._has_key = False
+
+    def pictures(self, first_byte: int = 0) -> Iterator[av.VideoFrame]:
+        """Yield every picture that can be had.
+
+        Args:
+            first_byte: of the file, before which packets are passed over.
+        """
+        on_clock = self._timeline.corrector()
+        was_flushed = False
+        while not was_flushed:
+            try:
+                packet = next(self._packets, None)
+            except (av.FFmpegError, OSError) as error:
+                _log.debug("%s: demuxing: %s", self._path, error)
+                self.faults += 1
+                packet = None  # no more will come, but the decoder still holds pictures
+            was_flushed = packet is None or is_flush(packet)
+            if packet is not None and packet.size == 0 and not was_flushed:
+                continue  # decoders refuse it
+            self.is_at_joint = packet is not None and self._timeline.is_joint(packet)
+            try:
+                if packet is not None and packet.size:
+                    if (packet.pos or 0) < first_byte:
+                        continue
+                    self._note(packet)
+                    on_clock(packet)
+                pictures = self._decoder.decode(packet)
+            except (av.FFmpegError, OSError) as error:
+                _log.debug("%s: decoding: %s", self._path, error)
+                self.faults += not self.is_at_joint
+                continue
+            self._decoded += len(pictures)
+            yield from pictures
+
+    @property
+    def lead(self) -> int:
+        """Pictures of the beginning that could not be decoded, for want of a key picture.
+
+        Known once all are decoded. Files that mark no key pictures have no such beginning.
+        """
+        missing = self._packets_read - self._decoded
+        return self._before_key if self._has_key and missing >= self._before_key else 0
+
+    def _note(self, packet: "Packet[VideoStream]") -> None:
+        self.last = packet
+        self.faults += packet.is_corrupt and not self.is_at_joint
+        self._has_key = self._has_key or packet.is_keyframe
+        self._before_key += not self._has_key
+        self._packets_read += 1
+
+
+def alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
+    """Return a decoder of VP8 or VP9 with alpha, which FFmpeg's own decoders leave out."""
+    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if not has_alpha or name not in av.codecs_available:
+        return None
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    return decoder
