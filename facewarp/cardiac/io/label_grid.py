@@ -1,11 +1,13 @@
 """Label maps laid onto another volume's voxels, as labels: no id is ever interpolated."""
 
+import math
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from facewarp.cardiac.io.names.views import is_long_axis
 from facewarp.cardiac.io.volume import Volume
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
@@ -15,6 +17,8 @@ Ids = NDArray[np.int32]
 _LATTICE_VOX: Final = 0.1  # voxels nearer than this are the same ones
 _SAME_MM: Final = 0.1
 _FINEST: Final = 4  # points along each axis of a voxel, at most
+_FEW_PLANES: Final = 2  # that are labelled: those of a long axis, where they lie across the stack
+_ACROSS_DEG: Final = 30.0
 
 
 def lay_labels(
@@ -69,6 +73,43 @@ def lay_labels(
         raise FacewarpError(what, found.path, "Give labels of the same examination.")
     told = f"labels of {sizes[0]} voxels of {spacings[0]} mm are resampled to the cine's grid"
     return laid, [f"{told}, {sizes[1]} of {spacings[1]} mm"]
+
+
+def refuse_long_axis(ids: Ids, found: Volume, volume: Volume) -> None:
+    """Refuse labels of a slice or two that lie across the cine's: drawn on a long axis.
+
+    Laid on the stack they are a strip of a heart, in which no part closes around another.
+
+    Args:
+        ids: ``(T, D, H, W)`` as the file has them.
+        found: the file.
+        volume: the cine, slices first.
+
+    Raises:
+        FacewarpError: they do.
+    """
+    planes = [len(np.unique(places)) for places in np.nonzero(ids)[:0:-1]]  # along x, y, z
+    few = [axis for axis in range(3) if planes[axis] <= _FEW_PLANES]
+    if len(few) != 1:
+        return
+    within = [axis for axis in range(3) if axis != few[0]]
+    here, there = (
+        np.cross(one.affine[:3, a], one.affine[:3, b])
+        for one, (a, b) in ((found, within), (volume, (0, 1)))
+    )
+    cosine = abs(float(here @ there)) / float(np.linalg.norm(here) * np.linalg.norm(there))
+    angle = math.degrees(math.acos(min(cosine, 1.0)))
+    if has_place(found) and has_place(volume):
+        if angle <= _ACROSS_DEG:
+            return
+        lie = f"lie at {angle:.0f} degrees to the cine's slices"
+    elif is_long_axis(found.path):
+        lie = "are those of a long axis by the file's name"
+    else:
+        return
+    some = "one slice" if planes[few[0]] == 1 else f"{planes[few[0]]} slices"
+    what = f"the labels are of {some} and {lie}: they seem to be drawn on a long axis"
+    raise FacewarpError(what, found.path, "Give labels that were drawn on the short-axis stack.")
 
 
 def _voxel_by_voxel(ids: Ids, volume: Volume) -> Ids:

@@ -16,7 +16,7 @@ from scipy import ndimage
 from facewarp.cardiac.io.dicom_labels.reader import read_dicom_labels
 from facewarp.cardiac.io.dicom_labels.structures import NAMES_FIX, PartChoice
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom
-from facewarp.cardiac.io.label_grid import lay_labels
+from facewarp.cardiac.io.label_grid import lay_labels, refuse_long_axis
 from facewarp.cardiac.io.label_order import (
     ACDC,
     AUTO,
@@ -27,6 +27,7 @@ from facewarp.cardiac.io.label_order import (
 )
 from facewarp.cardiac.io.names.foreign import first_way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
+from facewarp.cardiac.io.names.views import moment_of
 from facewarp.cardiac.io.nifti_reader import read_volume
 from facewarp.cardiac.io.slices.label_maps import NEAR_WHOLE, classes_of
 from facewarp.cardiac.io.volume import Volume
@@ -48,7 +49,6 @@ _MOST_RIGHT: Final = 0.45
 _LEAST_FILLED: Final = 0.6  # of what the cavity's labels surround; all of it in those 200
 _IN_SLICE: Final = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
 _FRAME: Final = re.compile(r"_frame(\d+)")
-_MOMENT: Final = re.compile(r"(?:^|[_-])(ED|ES)(?=[_-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +174,7 @@ def read_labels(
         raise FacewarpError(what, path, "Give labels of one phase, or of every phase.")
     if not ids.any():
         raise FacewarpError("nothing is labelled", path, "Give a file with labels in it.")
+    refuse_long_axis(ids, found, volume)
     laid, about_place = lay_labels(ids, found, volume)
     try:
         chosen, by, about_order = _chosen_order(laid, found.path, order, usual)
@@ -191,13 +192,13 @@ def read_labels(
     )
     about_size = _checked_size(before * found.voxel_ml, after * volume.voxel_ml, found.path)
     name = stem(found.path) if len(ids) == 1 else ""
-    frame, moment = _FRAME.search(name), _MOMENT.search(name)
+    frame = _FRAME.search(name)
     return GivenLabels(
         found.path,
         data,
         filled,
         int(frame.group(1)) if frame else None,
-        moment.group(1).upper() if moment else "",
+        moment_of(found.path) if len(ids) == 1 else "",
         chosen,
         by,
         (*about_ids, *about_place, *about_size, *about_order),

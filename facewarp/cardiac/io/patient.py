@@ -11,7 +11,12 @@ import numpy as np
 from facewarp.cardiac.io.dicom_series import has_dicom, is_dicom, read_dicom
 from facewarp.cardiac.io.names.foreign import first_way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
-from facewarp.cardiac.io.names.views import about_long_axis, cines_apart, is_label_file
+from facewarp.cardiac.io.names.views import (
+    about_long_axis,
+    cines_apart,
+    is_label_file,
+    moment_of,
+)
 from facewarp.cardiac.io.nifti_folder import (
     magnitude_files,
     picture_files,
@@ -44,7 +49,6 @@ _AXES_FIX: Final = (
     "Write it as (X, Y, Z, T), time last (numpy.transpose), with the spacing of these axes."
 )
 _FRAME: Final = re.compile(r"_frame(\d+)$")
-_MOMENT: Final = re.compile(r"[_-](ed|es)$", re.IGNORECASE)
 _LABEL_SUFFIX: Final = re.compile(r"(_gt|_d?seg|_label|_labels|_mask)$", re.IGNORECASE)
 
 
@@ -265,7 +269,7 @@ def _is_whole_cine(path: Path, files: list[Path]) -> bool:
     name = stem(path).lower()
     if name.endswith(("_4d", "_cine")) or name in ("sa", "sax", "cine", "4d"):
         return len(files) == 1 or axes_of(path) != 3
-    alone = [p for p in files if _FRAME.search(stem(p)) or _MOMENT.search(stem(p))]
+    alone = [p for p in files if _FRAME.search(stem(p)) or moment_of(p)]
     return len(alone) == len(files) - 1 and path not in alone
 
 

@@ -123,6 +123,29 @@ def test_names_are_asked_of_dicom_alone(beating, cine, save):
         read_labels(save(beating.labels[0]), cine, names="lv=LV")
 
 
+def test_labels_of_a_long_axis_are_told_as_such(beating, cine, save, affine):
+    """They ended in a request for the order of their ids, which no order could meet."""
+    across = beating.labels[0].swapaxes(0, 1)[[40]]  # columns, slices; one row
+    place = affine[:, [0, 2, 1, 3]].copy()
+    place[:3, 3] += 40 * place[:3, 2]
+    with pytest.raises(FacewarpError, match=r"of one slice and lie at 90 degrees.*long axis"):
+        read_labels(save(across, place=place), cine)
+    untold = save(across, "p1_la_4ch.nii.gz", np.diag([2.0, 2.0, 8.0, 1.0]))
+    image = nib.load(untold)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nib.save(image, untold)
+    with pytest.raises(FacewarpError, match="long axis by the file's name"):
+        read_labels(untold, cine)
+
+
+def test_labels_of_one_slice_of_the_stack_are_none_of_a_long_axis(beating, cine, save, affine):
+    middle = beating.labels[0].shape[0] // 2
+    one = np.zeros_like(beating.labels[0])
+    one[middle] = beating.labels[0][middle]
+    assert (read_labels(save(one), cine).of_phase(0) == one).all()
+
+
 def test_another_order_is_turned_and_told(beating, cine, save):
     found = read_labels(save(SWAPPED[beating.labels[0]]), cine)
     np.testing.assert_array_equal(found.of_phase(0), beating.labels[0])

@@ -52,6 +52,26 @@ def test_labels_in_another_order_of_voxels_are_refused(laid, told):
     assert str(FILE) in str(caught.value)
 
 
+def round_heart():
+    """(6, 40, 40): a wall around a cavity, nearly in the middle."""
+    ids = np.zeros((6, 40, 40), np.uint8)
+    y, x = np.mgrid[:40, :40]
+    apart = np.hypot(x - 20.1, y - 19.5)
+    ids[:, apart < 13] = HeartPart.MYOCARDIUM
+    ids[:, apart < 8] = HeartPart.LV
+    return ids
+
+
+@pytest.mark.parametrize(
+    "laid", [lambda ids: ids[:, :, ::-1], lambda ids: np.rot90(ids, 1, (1, 2))]
+)
+def test_a_turn_that_hardly_changes_a_heart_is_told(laid):
+    ids = round_heart()
+    (said,) = check_fit(laid(ids), ids, FILE, 1)
+    assert "to 100 %: do they lie otherwise?" in said
+    assert check_fit(ids, ids, FILE, 1) == []
+
+
 def test_axes_are_exchanged_only_where_there_are_as_many_rows_as_columns():
     wide = heart(36, 40)
     with pytest.raises(FacewarpError, match="with columns reversed"):

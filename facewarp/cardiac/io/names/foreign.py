@@ -55,7 +55,10 @@ def way_in(path: Path) -> str:
         return f"Unpack it, or pack it as {path.name[: lower.rindex('.nii')]}.nii.gz."
     if lower.endswith(_BY_ITK):
         read = f"SimpleITK.ReadImage({path.name!r})"
-        return f"Convert it: SimpleITK.WriteImage({read}, {name + '.nii.gz'!r})"
+        first = ""
+        if lower.endswith(".seg.nrrd"):  # whose layers of overlapping parts become vectors
+            first = "Export it in 3D Slicer (Segmentations, Export to files, NIfTI). Without it: "
+        return f"{first or 'Convert it: '}SimpleITK.WriteImage({read}, {name + '.nii.gz'!r})"
     if lower.endswith(_BY_NIBABEL):
         return f"Convert it: nibabel.save(nibabel.load({path.name!r}), {name + '.nii.gz'!r})"
     if lower.endswith(_MINC):

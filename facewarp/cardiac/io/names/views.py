@@ -5,6 +5,7 @@ what would be left out by its name alone must have its short axis beside it.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,13 @@ _LABEL_FOLDER: Final = re.compile(
     r"([_-]?t[rs])?",
     re.IGNORECASE,
 )
+#: End-diastole and end-systole, also in the words of languages that have them from Greek
+#: (``enddiastolisch``, ``télésystole``, ``sístole``) and in Chinese.
+_WORDS_OF_MOMENTS: Final = {
+    "ED": re.compile(r"di[aá]stol|舒张|shu_?zhang", re.IGNORECASE),
+    "ES": re.compile(r"s[yií]stol|收缩|shou_?suo", re.IGNORECASE),
+}
+_LETTERS_OF_MOMENTS: Final = re.compile(r"(?:^|[_-])(ED|ES)(?=[_-]|$)", re.IGNORECASE)
 _BETWEEN: Final = re.compile(r"[\W_]+")
 
 
@@ -37,6 +45,14 @@ def is_label_file(path: Path) -> bool:
 def is_label_folder(path: Path) -> bool:
     """Whether a folder is named like one of labels alone, as nnU-Net's ``labelsTr`` is."""
     return bool(_LABEL_FOLDER.fullmatch(path.name))
+
+
+def moment_of(path: Path) -> str:
+    """Return ``"ED"`` or ``"ES"`` where a NIfTI file's name says so; "" otherwise."""
+    name = unicodedata.normalize("NFC", stem(path))  # é may be an e and an accent
+    said = {one for one, words in _WORDS_OF_MOMENTS.items() if words.search(name)}
+    said = said or {one.upper() for one in _LETTERS_OF_MOMENTS.findall(name)}
+    return said.pop() if len(said) == 1 else ""
 
 
 def is_long_axis(path: Path) -> bool:

@@ -54,6 +54,7 @@ def test_a_cine_in_minc_is_converted_with_time_last(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "way"),
     [
+        ("Segmentation.seg.nrrd", "Export it in 3D Slicer.*ReadImage"),
         ("cine_sax.mat", "CMRxRecon.*cine_sax.nii.gz"),
         ("scan.h5", "ISMRMRD"),
         ("a.npy", "X, Y, Z, T"),

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from fixtures.dicom_scans import numbered
 
-from facewarp.cardiac.io.names.views import beside_short_axes, cines_apart, is_long_axis
+from facewarp.cardiac.io.names.views import (
+    beside_short_axes,
+    cines_apart,
+    is_long_axis,
+    moment_of,
+)
 from facewarp.cardiac.io.patient import open_cine
 
 LONG = (
@@ -32,6 +37,31 @@ def test_long_axes(name):
 @pytest.mark.parametrize("name", OTHER)
 def test_names_that_are_no_view(name):
     assert not is_long_axis(*paths(name))
+
+
+@pytest.mark.parametrize(
+    ("moment", "names"),
+    [
+        ("ED", ["001_SA_ED_gt", "p_enddiastolisch", "T\u00e9l\u00e9diastole", "p1_diástole", "ED"]),
+        ("ED", ["te\u0301le\u0301diastole", "dia\u0301stole", "舒张末期", "shuzhangmoqi_gt"]),
+        ("ES", ["001_SA_ES_gt", "Endsystole", "télésystole_seg", "sístole", "telesistole"]),
+        ("ES", ["si\u0301stole", "收缩末期", "p1_shou_suo"]),
+        ("", ["best", "edema", "essen", "systole_to_diastole", "ED_ES", "sa_cine"]),
+    ],
+)
+def test_moments_in_the_words_of_languages(moment, names):
+    assert {name: moment_of(path) for name, path in zip(names, paths(*names), strict=True)} == (
+        dict.fromkeys(names, moment)
+    )
+
+
+def test_a_cine_beside_its_moments_is_the_cine(tmp_path):
+    cine = numbered(phases=6, depth=4).T
+    for name, data in (("p1", cine), ("p1_diástole", cine[..., 0]), ("p1_sístole", cine[..., 3])):
+        nib.save(
+            nib.Nifti1Image(data, np.diag([-1.5, -1.5, 8.0, 1.0])), tmp_path / f"{name}.nii.gz"
+        )
+    assert open_cine(tmp_path).volume.phases == 6
 
 
 def test_a_long_axis_is_of_the_patient_whose_short_axis_is_there():
