@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A face of five points (eyes, nose, corners of the mouth) laid onto ArcFace's template of 112 px while the head turns:
-# by least squares (scikit-image 0.26, as InsightFace does) and by OpenCV 5.1's estimateAffinePartial2D (as facexlib and
+# by least squares (as InsightFace does, by scikit-image) and by OpenCV 5.1's estimateAffinePartial2D (as facexlib and
 # most restoration and swapping programs do, with LMEDS "for the equivalence to skimage transform").
 #
 # One would guess: without outliers both give the same similarity, to within a little; a robust method costs nothing.
@@ -14,13 +14,12 @@
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q "opencv-contrib-python==5.1.0.95" "scikit-image==0.26.0" "numpy==2.4.6"
+"$work/venv/bin/pip" install -q "opencv-contrib-python==5.1.0.95" "numpy==2.4.6"
 "$work/venv/bin/python" - <<'PY'
 import sys
 
 import cv2
 import numpy as np
-from skimage.transform import SimilarityTransform
 
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
@@ -36,8 +35,16 @@ def seen(yaw):
     return 3 * np.stack([across, HEAD[:, 1]], 1) + (320, 240)
 
 
+def least_squares(points):
+    """The similarity [[a, -b, x], [b, a, y]] with the least squares of distances in the template."""
+    x, y, one, none = *points.T, np.ones(5), np.zeros(5)
+    rows = np.concatenate([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)])
+    a, b, right, down = np.linalg.lstsq(rows, TEMPLATE.T.ravel(), rcond=None)[0]
+    return np.array([[a, -b, right], [b, a, down]])
+
+
 WAYS = {
-    "least squares": lambda points: SimilarityTransform.from_estimate(points, TEMPLATE).params[:2],
+    "least squares": least_squares,
     "LMEDS": lambda points: cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0],
     "RANSAC": lambda points: cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.RANSAC)[0],
 }
