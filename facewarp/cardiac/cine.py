@@ -39,6 +39,11 @@ from facewarp.cardiac.motion.quality import (
     proportion_warnings,
     quality_warnings,
 )
+from facewarp.cardiac.motion.several_looks import (
+    doubt_warnings,
+    in_doubt,
+    looks_apart_percent,
+)
 from facewarp.cardiac.motion.slice_parts import SliceParts, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.heart_rate import rate_by_curve
@@ -59,7 +64,7 @@ from facewarp.cardiac.quantification.moments import (
     settle_end_diastole,
     told_moments,
 )
-from facewarp.cardiac.seen_heart import SeenHeart, see_heart
+from facewarp.cardiac.seen_heart import SeenHeart, see_again, see_heart
 from facewarp.core.arrays import FloatArray
 from facewarp.core.model import load
 from facewarp.system.memory import return_freed_memory
@@ -169,11 +174,14 @@ def analyse(
     model, found, box = model.on_grid(seen.grid.shape), seen.found, seen.box
     moments, at_ed = _settled(told, cine, reader, seen)
     labels_said = _about_fit(cine, reader, seen, at_ed)
-    at_es, looks = moments.es, None
+    at_es, looks, apart, first = moments.es, None, None, seen
     if slices is not None and found.fine is not None and reader is None:
         assert found.volumes_ml is not None
         at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
         looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
+        apart = looks_apart_percent(looks, found.fine)
+        if in_doubt(apart):
+            seen = see_again(model, slices, volume, seen, found.fine)
     motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:
@@ -186,7 +194,8 @@ def analyse(
         (at_ed, at_es),
     )
     found_indices = indices(volumes, at_ed, at_es, rate)
-    evidence = _evidence(looks, seen, carried, found_indices.lv.ef_percent)
+    at_last = carried[at_es], seen.labels[at_es]
+    evidence = _evidence(looks, first, at_last, found_indices.lv.ef_percent)
     confidence = None if evidence is None or calibration is None else calibration(evidence)
     result = CineResult(
         cine=cine,
@@ -206,9 +215,12 @@ def analyse(
         parts_sha256="" if slices is None else slices.sha256,
         evidence=evidence,
         confidence=confidence,
+        looks_apart_percent=apart,
     )
     said = [*labels_said, *moments.warnings, *seen.orientation.warnings(volume)]
     said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
+    both = cine.frames[at_ed], cine.frames[at_es]
+    said += doubt_warnings(apart, both, volumes[at_ed])
     said += [*beats_said, *_about_result(result, labels_ed, found.fine if reader is None else None)]
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
@@ -264,22 +276,23 @@ def _tracked(
 
 
 def _evidence(
-    looks: SecondLooks | None, seen: SeenHeart, carried: Labels, ef_percent: float | None
+    looks: SecondLooks | None,
+    first: SeenHeart,
+    carried: tuple[Labels, Labels],
+    ef_percent: float | None,
 ) -> Evidence | None:
-    """Return how other answers agree with the parts reported; None without second looks.
+    """Return how other answers agree with the parts first seen; None without second looks.
 
     Args:
         looks: at end-diastole and end-systole again.
-        seen: what the model sees of the cine.
-        carried: ``(T, d, h, w)`` labels carried to every phase, in the box that was seen.
-        ef_percent: of the left ventricle.
+        first: what the model saw of the cine at first.
+        carried: labels of end-systole, carried there and seen there.
+        ef_percent: of the left ventricle, as reported.
     """
-    found = seen.found
+    found = first.found
     if looks is None or found.fine is None:
         return None
-    at_es = looks.moments[1]
-    both = carried[at_es], seen.labels[at_es]
-    return gather_evidence(looks, found.parts, found.fine, both, ef_percent)
+    return gather_evidence(looks, found.parts, found.fine, carried, ef_percent)
 
 
 def _about_fit(cine: Cine, reader: GivenLabels | None, seen: SeenHeart, at_ed: int) -> list[str]:

@@ -50,6 +50,10 @@ class CineResult:
             are reported, or without a part network of slices.
         confidence: the Dice and the error of EF to be expected of that; None likewise, and where
             the weights carry no calibration.
+        looks_apart_percent: ``(2, K)`` at end-diastole and end-systole, of each part, how much more
+            the model sees in mirrored slices, percent of the part's volume at end-diastole; None
+            without second looks. Where that is much, all phases were looked at from four sides
+            (`motion.several_looks`).
 
     Example:
         >>> result = facewarp.analyse_cine("patient.nii.gz")
@@ -76,6 +80,7 @@ class CineResult:
     strain_intervals: StrainIntervals | None = None
     evidence: Evidence | None = None
     confidence: HeartConfidence | None = None
+    looks_apart_percent: FloatArray | None = None
 
     @property
     def ed(self) -> int:

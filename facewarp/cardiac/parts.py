@@ -19,6 +19,9 @@ class HeartPart(IntEnum):
 #: Names of the parts by id, as the heart model's classes and the output's columns spell them.
 PART_NAMES: Final = ("background", "rv", "myocardium", "lv")
 
+#: The same in sentences.
+WORDS: Final = ("background", "right ventricle", "wall", "left ventricle")
+
 #: RGB of every part, (4, 3) uint8; tones of Okabe and Ito, told apart by colour-blind people too
 #: and light enough to be seen on a grey picture.
 PART_COLORS: Final[NDArray[np.uint8]] = np.array(

@@ -15,7 +15,8 @@ from facewarp.cardiac.motion.labels import Labels, Part, heart_box, seen_labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
 from facewarp.cardiac.motion.orientation import Orientation, find_orientation
 from facewarp.cardiac.motion.seen_parts import SeenParts, see_parts
-from facewarp.cardiac.motion.slice_parts import MiddleSlices, SliceModel
+from facewarp.cardiac.motion.several_looks import seen_from_all_sides
+from facewarp.cardiac.motion.slice_parts import MiddleSlices, SliceModel, SliceParts
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.indices import find_ed
 from facewarp.cardiac.side_by_side import side_by_side
@@ -72,7 +73,28 @@ def see_heart(
     lies, grid, found = _window(model, slices, cine, told_ed, orientation)
     if not isinstance(found, SeenParts):
         found = see_parts(model, slices, volume, grid, step, found)
-    box = _box_around(found, grid, reader, volume)
+    return _seen(lies, grid, found, _box_around(found, grid, reader, volume))
+
+
+def see_again(
+    model: HeartModel, slices: SliceModel, volume: Volume, seen: SeenHeart, fine: SliceParts
+) -> SeenHeart:
+    """Segment every phase once more, from all sides: see `several_looks`.
+
+    Args:
+        model: a heart model.
+        slices: its part network of slices.
+        volume: the cine.
+        seen: what was seen of it.
+        fine: the parts in that, on the scan's own slices.
+    """
+    mean = seen_from_all_sides(slices, volume, fine)
+    found = SeenParts.of_slices(mean, model, seen.grid)
+    return _seen(seen.orientation, seen.grid, found, _box_around(found, seen.grid, None, volume))
+
+
+def _seen(lies: Orientation, grid: ModelGrid, found: SeenParts, box: Part) -> SeenHeart:
+    """Label every phase in a box around the heart, and keep what was seen in half the memory."""
     seen_grid = found.finest_grid.on_part(box)
     labels = np.stack(list(side_by_side(lambda one: seen_labels(one, seen_grid), found.finest)))
     return SeenHeart(lies, grid, found.lighter(), box, labels)

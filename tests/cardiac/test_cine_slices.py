@@ -11,7 +11,7 @@ from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.motion.confidence import KEY, Curve, HeartCalibration
 from facewarp.cardiac.motion.orientation import find_orientation
-from facewarp.cardiac.motion.slice_parts import REACH, SLICES
+from facewarp.cardiac.motion.slice_parts import REACH, SLICES, slice_parts
 from facewarp.cardiac.pair_registration import register_volumes
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.cardiac.report.quality_flags import quality_flags
@@ -71,6 +71,44 @@ def cine(beating, plain, write_nifti, tmp_path_factory):
     affine = plain @ beating.to_heart
     path = tmp_path_factory.mktemp("cine") / "cine.nii.gz"
     return open_cine(write_nifti(path, beating.images[[0, 2, 3]], affine, 0.1))
+
+
+class SeesSome(SeesCavity):
+    """The same however bright, and blind to a strip on one side of the picture's middle.
+
+    Args:
+        strip: columns wide.
+    """
+
+    def __init__(self, shape=(128, 128), strip=0):
+        super().__init__(shape)
+        self.strip = strip
+
+    def on_grid(self, shape):
+        return SeesSome(tuple(shape), self.strip)
+
+    def probabilities(self, images):
+        bright = (images > 0.5).float()
+        middle = bright.shape[-1] // 2
+        bright[..., middle + 2 : middle + 2 + self.strip] = 0
+        return super().probabilities(bright)
+
+
+def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
+    cine, knowing, beating
+):
+    sound, doubted = (analyse(cine, Guided(knowing, SeesSome(strip=n))) for n in (0, 8))
+    assert np.abs(sound.looks_apart_percent).max() < 6
+    assert np.abs(doubted.looks_apart_percent[:, HeartPart.LV]).max() > 8
+    by_itself = slice_parts(SeesSome(strip=8), cine.volume, doubted.motion.grid).volumes_ml()
+    true, one, four = (
+        volumes[:, HeartPart.LV] for volumes in (sound.volumes_ml, by_itself, doubted.volumes_ml)
+    )
+    assert (np.abs(four - true) < 0.8 * np.abs(one - true)).all()
+    flags = [{f.name: f.verdict for f in quality_flags(one)} for one in (sound, doubted)]
+    assert (flags[0]["second look"], flags[1]["second look"] != "ok") == ("ok", True)
+    assert "in mirrored slices" in " ".join(doubted.warnings)
+    assert "in mirrored slices" not in " ".join(sound.warnings)
 
 
 def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):

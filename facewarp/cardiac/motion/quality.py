@@ -11,9 +11,11 @@ from scipy import ndimage
 from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
-from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.parts import WORDS, HeartPart
 from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.fields import jacobian_determinant, smallest_jacobian
+
+Triple = tuple[float, float, float]
 
 _PARTS: Final = (HeartPart.RV, HeartPart.MYOCARDIUM, HeartPart.LV)
 _LOW_AGREEMENT: Final = 0.7
@@ -28,6 +30,9 @@ _OUTLINE: Final = 0.1  # share of a voxel from which an outline runs through it
 #: in readers' labels of 100 patients of ACDC, 1.50 at most. With every second slice taken out, and
 #: the distance as it was, 0.75 and more in 2 % of them.
 _LENGTH_OF_WIDTH: Final = (0.75, 1.65)
+#: Percent of a part's volume at end-diastole by which carried and seen labels differ, from which a
+#: phase is worth a look, and from which its volume is not to be trusted (decision 178).
+VOLUMES_APART_PERCENT: Final = (8.0, 15.0)
 _CUT_SHARE: Final = 0.4  # of the largest area: a slice of an end is no apex
 
 
@@ -54,6 +59,11 @@ class Quality:
         wall_folds_percent: share of the wall and of the parts' outlines, over all phases, where a
             cell of the field is inside out: what harms strain and volumes. The cavities are left
             out, in which blood swirls.
+        part_agreement: of each phase, as `agreement`, of the right ventricle, the wall and the left
+            ventricle; 1 where it is in neither.
+        volume_apart_percent: of each phase likewise, volume of the carried labels minus that of
+            those seen in the phase alone, percent of the part's volume at end-diastole: two ways
+            to one volume. Where a reader's labels are carried, each against its own there.
     """
 
     agreement: tuple[float, ...]
@@ -67,6 +77,8 @@ class Quality:
     open_cavity_percent: float = 0.0
     wall_loop_p95_mm: float = 0.0
     wall_round_trip_mm: float = 0.0
+    part_agreement: tuple[Triple, ...] = ()
+    volume_apart_percent: tuple[Triple, ...] = ()
 
 
 def measure_quality(
@@ -98,9 +110,10 @@ def measure_quality(
     loop, once = motion.cycle_drift_mm(either), motion.inverse_consistency_mm(either)
     folds, wall_folds = _folds_percent(motion, heart, held)
     told = carried if reported is None else reported
+    overlaps = [_overlaps(a, b) for a, b in zip(carried, seen, strict=True)]
     asked = range(len(told)) if moments is None else moments
     return Quality(
-        tuple(mean_dice(a, b) for a, b in zip(carried, seen, strict=True)),
+        tuple(_mean(one) for one in overlaps),
         tuple(once[:, in_heart].mean(axis=1).tolist()),
         tuple(float(phase[heart].mean()) for phase in motion.inverse_consistency_raw_mm),
         tuple(_certainty(phase) for phase in parts),
@@ -111,7 +124,23 @@ def measure_quality(
         wall_loop_p95_mm=float(np.percentile(loop[in_held], 95)),
         open_cavity_percent=max(_open_percent(told[phase]) for phase in asked),
         wall_round_trip_mm=float(once[:, in_held].mean(axis=1).max()),
+        part_agreement=tuple(_triple(np.nan_to_num(one, nan=1.0)) for one in overlaps),
+        volume_apart_percent=_volumes_apart(carried, seen, motion.ed),
     )
+
+
+def _volumes_apart(carried: Labels, seen: Labels, ed: int) -> tuple[Triple, ...]:
+    """Return by how much carried and seen volumes differ, see `Quality.volume_apart_percent`."""
+    two = []
+    for labels in (carried, seen):
+        voxels = np.array([[np.count_nonzero(one == part) for part in _PARTS] for one in labels])
+        two.append(100 * voxels / np.maximum(voxels[ed], 1))
+    return tuple(_triple(one) for one in two[0] - two[1])
+
+
+def _triple(values: NDArray[np.floating]) -> Triple:
+    rv, wall, lv = values.tolist()
+    return rv, wall, lv
 
 
 def _folds_percent(
@@ -237,6 +266,7 @@ def quality_warnings(
             f"in phase {frames[worst]} carried and seen labels agree to a Dice of only "
             f"{100 * quality.agreement[worst]:.0f} %: look at the picture"
         )
+    said += _two_volumes(quality, frames, volumes_ml)
     if closes and quality.wall_loop_p95_mm > _LONG_LOOP_MM:
         said.append(
             "led there and back by the fields of all phases in turn, one point of the wall in 20 "
@@ -264,6 +294,27 @@ def quality_warnings(
     return said
 
 
+def _two_volumes(
+    quality: Quality, frames: tuple[int, ...], volumes_ml: NDArray[np.float64]
+) -> list[str]:
+    """Return what is to be said of volumes that the two ways to them tell differently."""
+    apart = np.array(quality.volume_apart_percent).reshape(-1, len(_PARTS))
+    said = []
+    for index, part in enumerate(_PARTS):
+        odd = np.flatnonzero(np.abs(apart[:, index]) > VOLUMES_APART_PERCENT[0])
+        if not odd.size:
+            continue
+        worst = odd[np.abs(apart[odd, index]).argmax()]
+        ml = apart[worst, index] * volumes_ml[:, part].max() / 100
+        which = ", ".join(str(frames[phase]) for phase in odd)
+        said.append(
+            f"in phase{'s' * (len(odd) > 1)} {which} the volume of the {WORDS[part]} is doubtful: "
+            f"labels carried from end-diastole have {abs(ml):.0f} ml {'more' if ml > 0 else 'less'}"
+            f" than those seen in phase {frames[worst]} alone; look at the contours"
+        )
+    return said
+
+
 def _certainty(parts: NDArray[np.floating]) -> float:
     told = torch.from_numpy(parts).float().numpy()
     heart = told[HeartPart.BACKGROUND] < 0.5
@@ -272,10 +323,20 @@ def _certainty(parts: NDArray[np.floating]) -> float:
 
 def mean_dice(a: Labels, b: Labels) -> float:
     """Return the mean Dice of two labelings over the parts that are in either, 0 to 1."""
-    overlaps = []
-    for part in _PARTS:
+    return _mean(_overlaps(a, b))
+
+
+def _overlaps(a: Labels, b: Labels) -> NDArray[np.float64]:
+    """Return the Dice of each part in two labelings, 0 to 1; NaN where it is in neither."""
+    found = np.full(len(_PARTS), np.nan)
+    for index, part in enumerate(_PARTS):
         one, other = a == part, b == part
         size = int(one.sum()) + int(other.sum())
         if size:
-            overlaps.append(2 * float((one & other).sum()) / size)
-    return float(np.mean(overlaps)) if overlaps else 0.0
+            found[index] = 2 * float((one & other).sum()) / size
+    return found
+
+
+def _mean(overlaps: NDArray[np.float64]) -> float:
+    known = overlaps[np.isfinite(overlaps)]
+    return float(np.mean(known)) if known.size else 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,14 @@ class SeenParts:
     fine: SliceParts | None = None
     volumes_ml: FloatArray | None = None
 
+    @classmethod
+    def of_slices(cls, fine: SliceParts, model: HeartModel, grid: ModelGrid) -> Self:
+        """Return what was seen on a scan's own slices, for a model on a grid around the heart."""
+        parts = fine.on_grid(grid, model.on_grid(grid.shape).config.feature_shape)
+        volumes = fine.volumes_ml()
+        lv = volumes[:, HeartPart.LV]
+        return cls(parts, lv, fine.probabilities, fine.grid, fine, volumes)
+
     def lighter(self) -> "SeenParts":
         """Return the same, the finest probabilities in half the memory: `SliceParts.lighter`."""
         if self.fine is None:
@@ -71,7 +80,4 @@ def see_parts(
         lv = parts[:, HeartPart.LV].sum(axis=(1, 2, 3), dtype=np.float64)
         depth, height, width = parts.shape[2:]
         return SeenParts(parts, lv, parts, grid.resized((depth, height, width)))
-    fine = slice_parts(slices, volume, grid, step, middle)
-    parts = fine.on_grid(grid, model.config.feature_shape)
-    volumes = fine.volumes_ml()
-    return SeenParts(parts, volumes[:, HeartPart.LV], fine.probabilities, fine.grid, fine, volumes)
+    return SeenParts.of_slices(slice_parts(slices, volume, grid, step, middle), model, grid)

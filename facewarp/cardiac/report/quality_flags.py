@@ -8,7 +8,9 @@ import numpy as np
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.motion.confidence import FAR_OFF, HeartConfidence
 from facewarp.cardiac.motion.orientation import TURNED, UNLIKE
-from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.motion.quality import VOLUMES_APART_PERCENT
+from facewarp.cardiac.motion.several_looks import APART_PERCENT
+from facewarp.cardiac.parts import WORDS, HeartPart
 from facewarp.cardiac.quantification.indices import Indices, Ventricle
 
 Verdict = Literal["ok", "look", "bad"]
@@ -93,7 +95,9 @@ def quality_flags(result: CineResult) -> tuple[Flag, ...]:
             f"{agreement:.0f} % in phase {frame}",
             "lowest Dice between the labels carried from ED and those seen in a phase alone",
         ),
+        _two_volumes(result),
         *_confidence(result),
+        *_looks(result),
         _loop_closure(result),
         Flag(
             "folds",
@@ -116,6 +120,39 @@ def worst_verdict(flags: tuple[Flag, ...]) -> Verdict:
     """Return the gravest of all verdicts."""
     order: tuple[Verdict, ...] = ("ok", "look", "bad")
     return order[max(order.index(flag.verdict) for flag in flags)]
+
+
+def _two_volumes(result: CineResult) -> Flag:
+    """Return in which phase and part carried and seen labels differ most in volume."""
+    apart = np.abs(np.array(result.quality.volume_apart_percent))
+    phase, part = divmod(int(apart.argmax()), apart.shape[1])
+    most = float(apart[phase, part])
+    return Flag(
+        "volume of a phase",
+        _below(most, VOLUMES_APART_PERCENT),
+        f"{most:.0f} % apart, {WORDS[part + 1]} in phase {result.cine.frames[phase]}",
+        "volumes of the labels carried from ED and of those seen in a phase alone, in the phase "
+        "and part where they differ most, percent of the part's volume at ED",
+    )
+
+
+def _looks(result: CineResult) -> tuple[Flag, ...]:
+    """Return by how much mirrored slices are seen differently; nothing without a second look."""
+    apart = result.looks_apart_percent
+    if apart is None:
+        return ()
+    most = np.abs(apart).max(axis=0)
+    part = 1 + int(most[1:].argmax())
+    return (
+        Flag(
+            "second look",
+            _below(float(most[part]), APART_PERCENT),
+            f"{most[part]:.0f} % apart, {WORDS[part]}",
+            "volumes seen at ED and ES in mirrored slices and in the slices as they are, percent "
+            "of the part's volume at ED; where they differ much the model does not know such a "
+            "heart, and the mean of four looks at every phase is reported",
+        ),
+    )
 
 
 def _confidence(result: CineResult) -> tuple[Flag, ...]:
