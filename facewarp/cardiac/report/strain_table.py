@@ -78,7 +78,7 @@ def write_strain(
             limits = [] if intervals is None else _limits(region, intervals)
             for index, frame in enumerate(frames):
                 time = "" if step_s is None else f"{((index - ed) % len(frames)) * step_s:.4f}"
-                values = [f"{getattr(region, name)[index]:.3f}" for name, _ in COLUMNS.values()]
+                values = [_shown(getattr(region, name)[index]) for name, _ in COLUMNS.values()]
                 values += [_shown(limit[index]) for limit in limits]
                 table.writerow([region.kind, region.number, region.name, frame, time, *values])
 
@@ -93,7 +93,7 @@ def _limits(region: RegionStrain, intervals: StrainIntervals) -> list[NDArray[np
 
 
 def _shown(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.3f}"
+    return "" if np.isnan(value) else f"{value:z.3f}"  # 0.000 at end-diastole, not -0.000
 
 
 def strain_summary(

@@ -248,6 +248,8 @@ def test_the_table_has_peaks_and_their_time(tmp_path):
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5 * len(strain.regions)
+    at_ed = [list(row.values())[5:] for row in rows if row["phase"] == "2"]
+    assert not any(value.startswith("-0.000") or value == "nan" for row in at_ed for value in row)
     whole = [row for row in rows if row["region"] == "global"]
     assert [row["time_from_ed_s"] for row in whole] == [
         "0.2000", "0.0000", "0.0500", "0.1000", "0.1500",
