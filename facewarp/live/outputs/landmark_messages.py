@@ -9,7 +9,7 @@ JSON is one object a frame::
 ``file`` is there where the frames come from a file. A face has the keys of `--data`, and frame,
 time and file have its names too (`facewarp.media.track_records`).
 
-OSC is one bundle a frame, with the time of sending as its time tag::
+OSC is one bundle a frame, to be acted on at once::
 
     /facewarp/frame      INDEX TIME_S WIDTH HEIGHT FACES        i f i i i
     /facewarp/face       ID STATE CONFIDENCE X0 Y0 X1 Y1        i s f f f f f

@@ -34,7 +34,7 @@ from facewarp.media.video.pixels.color_conversion import Color, description_of, 
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect, sizes_in
 from facewarp.media.video.pixels.tone_mapping import HDRFormat
 from facewarp.media.video.reading.combs import Combing
-from facewarp.media.video.reading.decoding import PictureDecoder, alpha_decoder
+from facewarp.media.video.reading.decoding import PictureDecoder, alpha_decoder, has_unread_alpha
 from facewarp.media.video.reading.deinterlace import Deinterlacer
 from facewarp.media.video.reading.endings import early_end
 from facewarp.media.video.stream_info import (
@@ -160,6 +160,11 @@ class VideoSource(Source):
         self._own_hdr = HDRFormat.of(first)
         has_alpha = self._converter().alpha(first) is not None
         self.has_alpha = has_alpha or alpha_decoder(stream) is not None
+        if has_unread_alpha(stream):
+            self.note(
+                "the alpha layer of HEVC is not read: what it hides is shown; export the video as "
+                "ProRes 4444 (QuickTime Player and editors do) to keep it"
+            )
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)
         self._stored_aspect = pixel_aspect(stream)

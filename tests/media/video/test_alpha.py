@@ -98,3 +98,39 @@ def test_opaque_pictures_need_no_word(make_cut_out, contents, copied):
     source = copied(path, "out.mov")
     assert (source.has_alpha, source.notes) == (False, [])
     assert contents(path.parent / "out.mov").codec == "h264"
+
+
+def grow(content: bytes, added: bytes) -> bytes:
+    """Return an MP4 whose index comes last with more at the end of its HEVC configuration."""
+    end = content.index(b"hvcC") - 4
+    end += int.from_bytes(content[end : end + 4])
+    grown = bytearray(content)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1", b"hvcC"):
+        at = content.index(name) - 4
+        size = int.from_bytes(content[at : at + 4]) + len(added)
+        grown[at : at + 4] = size.to_bytes(4)
+    arrays = content.index(b"hvcC") + 4 + 22
+    grown[arrays] += 1
+    return bytes(grown[:end] + added + grown[end:])
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_alpha_layer_that_is_not_read_is_told(tmp_path, is_cancelled):
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        options = {"x265-params": "log-level=none"}
+        stream = container.add_stream("libx265", rate=25, width=64, height=48, options=options)
+        stream.pix_fmt, stream.codec_context.codec_tag = "yuv420p", "hvc1"
+        for _ in range(3):
+            image = np.full((48, 64, 3), 90, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert open_source(path).notes == []
+
+    unit = b"\x4e\x01\xa5\x04" + (b"\x80" if is_cancelled else b"\0") + b"\0\x7f\x90\x80"
+    array = b"\xa7\0\x01" + len(unit).to_bytes(2) + unit
+    path.write_bytes(grow(path.read_bytes(), array))
+    source = open_source(path)
+    assert sum(1 for _ in source) == 3
+    told = [note for note in source.notes if "alpha layer of HEVC is not read" in note]
+    assert len(told) == (not is_cancelled)

@@ -14,6 +14,8 @@ from facewarp.media.video.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
+_ALPHA_CHANNEL_INFO = b"\x4e\x01\xa5"  # HEVC: a SEI unit of the base layer, payload type 165
+
 
 class PictureDecoder:
     """Decode the pictures of an open file in the order shown, whatever is damaged.
@@ -100,3 +102,16 @@ def alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     return decoder
+
+
+def has_unread_alpha(stream: VideoStream) -> bool:
+    """Whether a video is HEVC with an alpha layer, which FFmpeg leaves out without a word.
+
+    Told by the SEI message "alpha channel information" among the parameter sets (ISO/IEC 23008-2,
+    F.14.2.8), as phones, editors and x265 write it, unless its first bit cancels it.
+    """
+    extradata = stream.codec_context.extradata
+    if stream.codec_context.name != "hevc" or extradata is None:
+        return False
+    told = bytes(extradata).partition(_ALPHA_CHANNEL_INFO)[2]
+    return len(told) > 1 and told[0] > 0 and not told[1] & 0x80
