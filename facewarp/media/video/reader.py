@@ -162,8 +162,8 @@ class VideoSource(Source):
         self.has_alpha = has_alpha or alpha_decoder(stream) is not None
         if has_unread_alpha(stream):
             self.note(
-                "the alpha layer of HEVC is not read: what it hides is shown; export the video as "
-                "ProRes 4444 (QuickTime Player and editors do) to keep it"
+                "the alpha layer of HEVC is not read: what it hides is shown; convert the video to "
+                "ProRes 4444 to keep it (FFmpeg 8: -c:v prores_ks -profile:v 4444)"
             )
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)

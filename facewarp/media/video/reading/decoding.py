@@ -105,7 +105,7 @@ def alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:
 
 
 def has_unread_alpha(stream: VideoStream) -> bool:
-    """Whether a video is HEVC with an alpha layer, which FFmpeg leaves out without a word.
+    """Whether a video is HEVC with an alpha layer, which PyAV's decoder leaves out without a word.
 
     Told by the SEI message "alpha channel information" among the parameter sets (ISO/IEC 23008-2,
     F.14.2.8), as phones, editors and x265 write it, unless its first bit cancels it.
