@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from fixtures.engines import QUICKEST
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
@@ -10,8 +11,9 @@ from facewarp.media.sources import open_source
 
 
 @pytest.mark.slow
-def test_the_demo_tracks_its_clip_within_two_pixels(tmp_path):
+def test_the_demo_tracks_its_clip_within_two_pixels(tmp_path, monkeypatch):
     """The bar that the first release set itself: 2 px of the crop against the known motion."""
+    monkeypatch.setenv("FACEWARP_ENGINE", QUICKEST)
     out = tmp_path / "demo"
     run = CliRunner().invoke(app, ["demo", "--out", str(out), "--json"])
     assert run.exit_code == 0, run.output

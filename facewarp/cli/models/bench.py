@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facewarp.cli.console import Output, output_of
-from facewarp.cli.model_options import ModelName
+from facewarp.cli.model_options import ENGINE_NAMES, ModelName
 from facewarp.errors import FacewarpError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ Methods = dict[str, Callable[[], object]]
 def bench(
     ctx: typer.Context,
     model: ModelName = "face",
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Time this one alone: {ENGINE_NAMES}.")
+    ] = "",
     calls: Annotated[int, typer.Option(min=10, help="Timed calls of each.")] = 60,
     landmarker: Annotated[
         Path | None,
@@ -47,6 +50,7 @@ def bench(
     Examples:
       facewarp bench
       facewarp bench --json --no-video
+      facewarp bench --engine openvino --calls 200
     """
     output = output_of(ctx)
     if landmarker is not None and not landmarker.is_file():
@@ -68,6 +72,8 @@ def bench(
         for name in ENGINES
         if is_installed(name) and (name != "openvino-int8" or loaded.int8 is not None)
     ]
+    if engine:
+        names = [loaded.use(engine).name]
     frames = _frames()
     output.say(f"Timing {', '.join(names)}; {calls} calls each ...")
     engines, stages = _methods(model, names, frames, landmarker)

@@ -52,8 +52,8 @@ def test_pooled_splines_are_smooth_and_fall_to_zero_at_the_border():
 @pytest.mark.slow
 def test_bench_prints_one_object_and_a_table(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("facewarp.core.engines.base.is_installed", lambda name: name == "torch")
-    done = CliRunner().invoke(app, ["bench", "--json", "--no-video", "--calls", "10"])
+    words = ["bench", "--engine", "torch", "--json", "--no-video", "--calls", "10"]
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["engine"] == "torch"
@@ -61,9 +61,17 @@ def test_bench_prints_one_object_and_a_table(tmp_path, monkeypatch):
     assert found["weights_sha256"] == load("face").sha256
     assert {"register_ms", "reference_ms", "machine", "limit_ms"} <= found.keys()
     names = [row["name"] for row in found["table"]]
+    assert {name.split(",")[0] for name in names if "register" in name} == {"register by torch"}
+    assert found["peak_memory_mb"].keys() == {"torch"}
     assert names[0] == "register by torch, both ways"
     assert any("reference" in name for name in names)
     assert "reference takes" in done.stderr
+
+
+def test_bench_refuses_an_engine_that_there_is_not():
+    done = CliRunner().invoke(app, ["bench", "--engine", "tensorrt"])
+    assert done.exit_code == 1
+    assert "openvino-int8" in done.stderr
 
 
 def test_bench_refuses_a_landmarker_that_is_not_there(tmp_path):

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from fixtures.engines import QUICKEST
 from fixtures.waiting import COUNTED_PIECES
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -35,6 +36,7 @@ from facewarp.face.tracking.tracker import FaceTracker
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+CAMERA_RATE = 10  # frames a second: enough to see that it goes on, little to encode and decode
 PATIENCE_S = 120  # for anything: other work may keep the machine busy
 
 pytestmark = [
@@ -78,9 +80,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with av.open(str(files("facewarp.assets").joinpath("demo/astronaut.mp4"))) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="bgr24")
     picture = cv2.resize(frame, (640, 480), interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
-    path.write_bytes(encoded.tobytes() * 30)
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    with av.open(str(path), "w", format="yuv4mpegpipe") as container:
+        video = container.add_stream("wrapped_avframe", rate=CAMERA_RATE)
+        video.width, video.height, video.pix_fmt = 640, 480, "yuv420p"
+        for _ in range(5):
+            shown = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            container.mux(video.encode(shown.reformat(format="yuv420p")))
+        container.mux(video.encode(None))
     return path
 
 
@@ -98,7 +105,12 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "FACEWARP_ENGINE": QUICKEST,
+                "OMP_NUM_THREADS": "1",
+                "PYTHONUNBUFFERED": "1",
+            },
         )
         assert self.process.stdout is not None
         said = ""
@@ -217,25 +229,42 @@ def mortal() -> Iterator[Program]:
     program.close()
 
 
+def start_browser(profile: Path, *flags: str) -> webdriver.Chrome:
+    options = Options()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*QUIET, *flags, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.set_script_timeout(PATIENCE_S)
+    return driver
+
+
+@pytest.fixture(scope="module")
+def with_camera(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A browser with a camera, for all tests, each of which has a tab: to start one takes long."""
+    flags = (CAMERA, ALLOWED, f"--use-file-for-fake-video-capture={clip}")
+    driver = start_browser(tmp_path_factory.mktemp("browser") / "profile", *flags)
+    yield driver
+    driver.quit()
+
+
 @pytest.fixture
-def browse(clip: Path, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    drivers = []
+def browse(with_camera: webdriver.Chrome, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Opens a page with the camera in a tab; one with other flags in a browser of its own."""
+    drivers: list[webdriver.Chrome] = []
+    (first,) = with_camera.window_handles
 
     def start(*flags: str, script: str = "") -> Page:
-        options = Options()
-        options.binary_location = str(CHROMIUM)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        options.add_experimental_option(
-            "prefs",
-            {"download.default_directory": str(tmp_path), "download.prompt_for_download": False},
-        )
-        wanted = flags or (CAMERA, ALLOWED, f"--use-file-for-fake-video-capture={clip}")
-        profile = tmp_path / f"profile-{len(drivers)}"
-        for flag in (*QUIET, *wanted, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-        drivers.append(driver)
-        driver.set_script_timeout(PATIENCE_S)
+        driver = with_camera
+        if flags:
+            driver = start_browser(tmp_path / f"profile-{len(drivers)}", *flags)
+            drivers.append(driver)
+        else:
+            assert driver.window_handles == [first], "one tab at a time is driven"
+            driver.switch_to.new_window("tab")
+        allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         page = Page(driver)
         page.view(1440, 900)
@@ -244,6 +273,12 @@ def browse(clip: Path, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     yield start
     for driver in drivers:
         driver.quit()
+    for handle in set(with_camera.window_handles) - {first}:
+        with_camera.switch_to.window(handle)
+        with_camera.close()
+    with_camera.switch_to.window(first)
+    with_camera.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    with_camera.get_log("browser")  # what it told is gone with it
 
 
 @pytest.fixture

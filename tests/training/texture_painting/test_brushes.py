@@ -92,11 +92,12 @@ def test_every_texture_can_be_painted_on_another_face(name, tmp_path):
     """Wider and longer than the average: still mirror-symmetric, eyes free, kept in the crop."""
     landmarks = (Template.load("average").landmarks - (129.5, 160)) * (1.1, 1.06) + (129.5, 163)
     rgba = TEXTURES[name].paint(Anatomy.of(landmarks)).texture()
-    path = save_texture(name, rgba, tmp_path)
+    small = np.ascontiguousarray(rgba[::4, ::4])
+    path = save_texture(name, small, tmp_path)
     read = load_texture(path).astype(int)
-    counted = [x[..., :3] * (x[..., 3:] / 255) for x in (read, rgba)]
+    counted = [x[..., :3] * (x[..., 3:] / 255) for x in (read, small)]
     assert np.abs(counted[0] - counted[1]).mean() < 1.5  # a palette of 256 colours
-    assert np.abs(read[..., 3] - rgba[..., 3]).mean() < 1.5
+    assert np.abs(read[..., 3] - small[..., 3]).mean() < 1.5
     assert texture_blend(path) == TEXTURES[name].blend
     assert [path] == list(tmp_path.iterdir())
     x, y = np.rint((landmarks[36:42].mean(axis=0) + 0.5) * 4 - 0.5).astype(int)
