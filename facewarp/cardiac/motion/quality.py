@@ -63,7 +63,8 @@ class Quality:
             ventricle; 1 where it is in neither.
         volume_apart_percent: of each phase likewise, volume of the carried labels minus that of
             those seen in the phase alone, percent of the part's volume at end-diastole: two ways
-            to one volume. Where a reader's labels are carried, each against its own there.
+            to one volume. Where a reader's labels are carried, each against its own there; 0 for
+            a part that either leaves out there, as many readers do with the right ventricle.
     """
 
     agreement: tuple[float, ...]
@@ -134,8 +135,8 @@ def _volumes_apart(carried: Labels, seen: Labels, ed: int) -> tuple[Triple, ...]
     two = []
     for labels in (carried, seen):
         voxels = np.array([[np.count_nonzero(one == part) for part in _PARTS] for one in labels])
-        two.append(100 * voxels / np.maximum(voxels[ed], 1))
-    return tuple(_triple(one) for one in two[0] - two[1])
+        two.append(np.where(voxels[ed] > 0, 100 * voxels / np.maximum(voxels[ed], 1), np.nan))
+    return tuple(_triple(one) for one in np.nan_to_num(two[0] - two[1], nan=0.0))
 
 
 def _triple(values: NDArray[np.floating]) -> Triple:

@@ -76,6 +76,16 @@ def test_a_readers_other_habit_is_no_doubt() -> None:
     assert not np.any(two_ways(carried, seen).volume_apart_percent)
 
 
+def test_a_part_that_a_reader_leaves_out_is_no_doubt() -> None:
+    seen, carried = np.stack([heart()] * 3), np.stack([heart()] * 3)
+    seen[1, 2][seen[1, 2] == HeartPart.RV] = HeartPart.BACKGROUND  # it contracts
+    carried[carried == HeartPart.RV] = HeartPart.BACKGROUND
+    found = two_ways(carried, seen)
+    assert not np.any(found.volume_apart_percent)
+    volumes = np.tile([0.0, 0, 100, 120], (3, 1))
+    assert "doubtful" not in " ".join(quality_warnings(found, (1, 2, 3), heart(), volumes))
+
+
 def test_a_closed_ventricle_has_no_open_slices() -> None:
     assert not open_slices(heart()).any()
 
