@@ -24,7 +24,7 @@ from facewarp.core.arrays import FloatArray
 
 #: Percent of a part's volume at end-diastole by which two looks differ, from which the heart is in
 #: doubt, and from which its volumes are not to be trusted (decision 178).
-APART_PERCENT: Final = (8.0, 15.0)
+APART_PERCENT: Final = (10.0, 15.0)
 _BOTH: Final = (slice(None, None, -1), slice(None))
 _SIDES: Final = ((slice(None), _BOTH[0]), (_BOTH[0], slice(None)), (_BOTH[0], _BOTH[0]))
 
