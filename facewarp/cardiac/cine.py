@@ -182,6 +182,7 @@ def analyse(
         apart = looks_apart_percent(looks, found.fine)
         if in_doubt(apart):
             seen = see_again(model, slices, volume, seen, found.fine)
+            found, box = seen.found, seen.box
     motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:

@@ -127,9 +127,10 @@ class _Search:
 
     def below(self, folder: Path, name: Path) -> Iterator[Clip]:
         """Yield the clips in a folder, whose names begin with one."""
-        if folder.resolve() in self._searched:
+        place = folder.resolve()
+        if place in self._searched:
             return
-        self._searched.add(folder.resolve())
+        self._searched.add(place)
         entries = visible(folder)
         # A link that leads to nothing is a clip that is missing, and fails as one.
         files = [path for path in entries if path.is_file() or not path.exists()]

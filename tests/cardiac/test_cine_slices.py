@@ -11,7 +11,7 @@ from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.motion.confidence import KEY, Curve, HeartCalibration
 from facewarp.cardiac.motion.orientation import find_orientation
-from facewarp.cardiac.motion.slice_parts import REACH, SLICES, slice_parts
+from facewarp.cardiac.motion.slice_parts import REACH, SLICES, SliceParts, slice_parts
 from facewarp.cardiac.pair_registration import register_volumes
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.cardiac.report.quality_flags import quality_flags
@@ -95,8 +95,12 @@ class SeesSome(SeesCavity):
 
 
 def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
-    cine, knowing, beating
+    cine, knowing, beating, monkeypatch
 ):
+    judged, base_of = [], SliceParts.doubtful_base
+    monkeypatch.setattr(
+        SliceParts, "doubtful_base", lambda parts, es: judged.append(parts) or base_of(parts, es)
+    )
     sound, doubted = (analyse(cine, Guided(knowing, SeesSome(strip=n))) for n in (0, 8))
     assert np.abs(sound.looks_apart_percent).max() < 6
     assert np.abs(doubted.looks_apart_percent[:, HeartPart.LV]).max() > 8
@@ -109,6 +113,8 @@ def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
     assert (flags[0]["second look"], flags[1]["second look"] != "ok") == ("ok", True)
     assert "in mirrored slices" in " ".join(doubted.warnings)
     assert "in mirrored slices" not in " ".join(sound.warnings)
+    for result, parts in zip((sound, doubted), judged, strict=True):  # those that are reported
+        np.testing.assert_allclose(parts.volumes_ml(), result.volumes_ml, rtol=0.01)
 
 
 def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):
