@@ -27,16 +27,18 @@ from facewarp.media.video.container import (
     is_variable_rate,
     length_of,
     open_container,
-    promised_end,
     rate_of,
 )
 from facewarp.media.video.pixels.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect, sizes_in
 from facewarp.media.video.pixels.tone_mapping import HDRFormat
-from facewarp.media.video.reading.combs import Combing
 from facewarp.media.video.reading.decoding import PictureDecoder, alpha_decoder, has_unread_alpha
-from facewarp.media.video.reading.deinterlace import Deinterlacer
-from facewarp.media.video.reading.endings import early_end
+from facewarp.media.video.reading.timed_pictures import (
+    Faults,
+    Pacing,
+    TimedPictures,
+    told_aspect,
+)
 from facewarp.media.video.stream_info import (
     StreamInfo,
     choose_video_stream,
@@ -54,8 +56,6 @@ _log = logging.getLogger(__name__)
 _SEEK_BACK_S = (0.0, 2.0, 10.0)
 _ROUNDING_S = 1e-6
 _ROUNDING_FRAMES = 0.02
-_LAST_S = 0.1  # before the end of a file, within which its last picture begins
-_MANY_SQUEEZED = 3  # pictures whose times run back: fewer are no more than a tremble
 _FILE_TAGS = ("title", "creation_time", "date", "artist", "album", "copyright")
 
 
@@ -85,8 +85,7 @@ class VideoSource(Source):
         self.hdr_format: HDRFormat | None = None
         self.has_alpha = self._flattens = self._keeps_depth = self._keeps_codes = False
         self._count, self._reached_end = 0, False
-        self._incomplete: list[float] = []
-        self._first_aspect = self._aspect_change = Fraction(1)
+        self._first_aspect = Fraction(1)
         self._readers: list[ReadAhead[Frame]] = []
         self._ahead: int | None = None
         self._seen: Callable[[Frame], None] | None = None
@@ -101,14 +100,15 @@ class VideoSource(Source):
             self.file_tags = _kept(container.metadata, _FILE_TAGS)
             self.stream_tags = stream_tags(stream)
             self.timeline = Timeline.of(container, path, stream.index, self.sound_indices)
-            first = next(self._decoder(container, stream).pictures(), None)
+            decoder = PictureDecoder(path, container, stream, self.timeline)
+            first = next(decoder.pictures(), None)
             if first is None:
                 raise FacewarpError("no picture could be decoded", path, COPY_AGAIN)
             refuse_unreadable(first, path)
             self.chapters = chapters_of(container, self.timeline.origin, start, end)
             self.subtitles = sum(other.type == "subtitle" for other in container.streams)
             self._describe(container, stream, first)
-            self._first_aspect = _told_aspect(stream)
+            self._first_aspect = told_aspect(stream)
             self._place_untimed(container, stream, first)
             self._measure_time(container, stream)
             self._take_timecode(container, stream, first)
@@ -263,22 +263,22 @@ class VideoSource(Source):
     def _read(self) -> Iterator[Frame]:
         """Decode, in the decoding thread."""
         start = self.start or 0.0
+        pacing = Pacing(self.timeline, self.time_base, self.rate, self._lead)
         # Some formats land behind the time sought, or can't be sought at all. Then it is sought
         # from further back, and in the end read from the beginning.
         for back in (*_SEEK_BACK_S, None) if start else (None,):
-            self._incomplete.clear()
             with open_container(self.path) as container:
                 stream = self._stream(container)
-                decoder = self._decoder(container, stream)
-                if back is not None and not self._seek(container, stream, start - back):
+                timed = TimedPictures(self.path, container, stream, pacing, self.note)
+                if back is not None and not timed.seek(start - back):
                     continue
-                timed = self._timed(decoder, stream, start - (back or 0.0))
-                first = next(timed, None)
+                pictures = timed.pictures(start - (back or 0.0))
+                first = next(pictures, None)
                 if back is None or (first is not None and first[1] <= start):
-                    pictures = itertools.chain([] if first is None else [first], timed)
-                    yield from self._in_range(pictures)
+                    pictures = itertools.chain([] if first is None else [first], pictures)
+                    yield from self._in_range(pictures, timed, stream)
                     if self._reached_end:
-                        self._report_faults(container, stream, decoder)
+                        self._report_faults(timed.faults(start))
                     return
 
     def _stream(self, container: InputContainer) -> VideoStream:
@@ -287,21 +287,28 @@ class VideoSource(Source):
         use_threads(stream)
         return stream
 
-    def _in_range(self, pictures: Iterator[tuple[av.VideoFrame, float]]) -> Iterator[Frame]:
+    def _in_range(
+        self,
+        pictures: Iterator[tuple[av.VideoFrame, float]],
+        timed: TimedPictures,
+        stream: VideoStream,
+    ) -> Iterator[Frame]:
         convert = self._converter(self.size)
         earliest = self.start - _ROUNDING_S if self.start else -math.inf
         count = 0
         for picture, time in pictures:
+            self.end_time = timed.end_time
             if self.end is not None and time >= self.end:
                 break
             if time >= earliest:
+                convert.change_aspect(told_aspect(stream) / self._first_aspect)
                 frame = self._frame_of(picture, convert, time, count)
                 if self._seen is not None:
                     self._seen(frame)
                 yield frame
                 count += 1
         else:
-            self._reached_end = True
+            self._reached_end, self.end_time = True, timed.end_time
         if count == 0:
             what = "the video has no frames in the range asked for"
             raise FacewarpError(what, self.path, "Change --start or --end.")
@@ -311,12 +318,11 @@ class VideoSource(Source):
         self, picture: av.VideoFrame, convert: FrameConverter, time: float, index: int
     ) -> Frame:
         """Return the frame of a decoded picture; packed where it keeps its codes."""
-        convert.change_aspect(self._aspect_change)
         codes = convert.codes(picture) if self._keeps_codes else None
         if codes is not None:
             return Frame.of_codes(codes, time, index, codes.orientation.degrees, self.name)
         image, turn = convert(picture)
-        self._tell_of_size(convert.size_of((picture.width, picture.height), turn))
+        self._tell_of_size(convert.size_of((picture.width, picture.height), turn), convert)
         hdr = convert.hdr(picture, image) if self.hdr_format else None
         deep = convert.deep(picture, image) if self._keeps_depth else None
         alpha = convert.alpha(picture)
@@ -329,20 +335,12 @@ class VideoSource(Source):
     def _converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
         return FrameConverter(self._info.crops.get(self._index), self._aspect, size=size)
 
-    def _tell_of_size(self, size: tuple[int, int]) -> None:
+    def _tell_of_size(self, size: tuple[int, int], convert: FrameConverter) -> None:
         width, height = self.size
-        if self._aspect_change != 1:
+        if convert.has_other_aspect:
             self.note(f"the pixels change shape: all pictures are shown within {width}x{height}")
         elif size != self.size:
             self.note(f"the pictures change size: all are shown within {width}x{height}")
-
-    def _tell_of_combs(self, order: Combing) -> None:
-        self.note(
-            "pictures are combed as interlaced ones are, though the file does not mark them: they "
-            f"stay so. Make them whole first: ffmpeg -i {shell_word(self.name)} -vf "
-            f"bwdif=send_frame:{order.value} -c:a copy whole.mp4 (film at 29.97 pictures a "
-            f"second: -vf fieldmatch=order={order.value},decimate)"
-        )
 
     def _tell_of_streams(self, container: InputContainer, stream: VideoStream) -> None:
         others = other_video_streams(container, stream)
@@ -358,97 +356,25 @@ class VideoSource(Source):
             often = f", and {more} times more" if more else ""
             self.note(f"the clock jumps by {step:+.1f} s at {second:.2f} s{often}: time goes on")
 
-    def _seek(self, container: InputContainer, stream: VideoStream, time: float) -> bool:
-        if self.timeline.is_joined:
-            return True  # read from the start, decoded from the last key picture before
-        if is_bare(container) or self._lead is not None:
-            return False
-        target = (self.timeline.origin + Fraction(max(time, 0.0))) / self.time_base
-        try:
-            container.seek(int(target), stream=stream)
-        except (av.FFmpegError, OSError) as error:
-            _log.debug("%s: seeking: %s", self.path, error)
-            return False
-        return True
-
-    def _decoder(self, container: InputContainer, stream: VideoStream) -> PictureDecoder:
-        return PictureDecoder(self.path, container, stream, self.timeline)
-
-    def _timed(
-        self, decoder: PictureDecoder, stream: VideoStream, start: float
-    ) -> Iterator[tuple[av.VideoFrame, float]]:
-        """Progressive pictures with strictly increasing times."""
-        origin = self.timeline.origin
-        first = 0 if self._lead is None else self._lead.first
-        clock = FrameClock(self.time_base, self.rate, first)
-        progressive = Deinterlacer(
-            self.time_base,
-            lambda: self.note("the video is interlaced: deinterlaced, one picture a frame"),
-            self._tell_of_combs,
-        )
-        first_byte = self.timeline.key_position(start) if self.timeline.is_joined else 0
-        for picture in decoder.pictures(first_byte):
-            ticks = clock.ticks(picture.pts, picture.dts)
-            end = ticks + (picture.duration or clock.period)
-            self.end_time = float(end * self.time_base - origin)
-            if picture.is_corrupt and not decoder.is_at_joint:
-                self._incomplete.append(float(ticks * self.time_base - origin))
-            self._aspect_change = _told_aspect(stream) / self._first_aspect
-            picture.pts = ticks
-            for whole in progressive(picture):
-                yield whole, float((whole.pts or 0) * self.time_base - origin)
-        for whole in progressive.flush():
-            yield whole, float((whole.pts or 0) * self.time_base - origin)
-        if clock.squeezed >= _MANY_SQUEEZED:
-            self.note(
-                f"{clock.squeezed} pictures have times before those of the pictures before them: "
-                "they follow at once, and may not go with the sound"
-            )
-
-    def _report_faults(
-        self, container: InputContainer, stream: VideoStream, decoder: PictureDecoder
-    ) -> None:
-        """Warns where the file promised more than it held."""
-        promised_s, margin_s = self._promised_end(container, stream) or (0.0, 0.0)
-        is_short = promised_s - self.end_time > margin_s
-        early = early_end(self.path, container, stream, decoder.last)
-        incomplete = [time for time in self._incomplete if time >= (self.start or 0.0)]
-        faults = decoder.faults + len(incomplete)
-        if incomplete and faults == 1 and incomplete[0] + margin_s >= self.end_time - _LAST_S:
-            early = early or "its last picture is incomplete"
-        self.truncated = is_short or early is not None or faults > 0
-        if is_short or early is not None:
+    def _report_faults(self, faults: Faults) -> None:
+        """Warn where the file promised more than it held."""
+        cut_short = faults.cut_short
+        self.truncated = cut_short is not None or faults.errors > 0
+        if cut_short is not None:
             _log.warning(
                 "%s: the file is cut short: %d frames could be read, up to %.1f s%s",
-                *(self.path, self._count, self.end_time),
-                f" of {promised_s:.1f} s" if is_short else f"; {early}",
+                *(self.path, self._count, self.end_time, cut_short),
             )
         elif self.truncated:
             _log.warning(
                 "%s: the file is damaged: %d frames could be read, errors: %d",
-                *(self.path, self._count, faults),
+                *(self.path, self._count, faults.errors),
             )
-        if decoder.lead and not self.start:
+        if faults.lead and not self.start:
             self.note(
-                f"the first {decoder.lead} pictures can't be decoded: the recording begins between "
+                f"the first {faults.lead} pictures can't be decoded: the recording begins between "
                 "two key pictures"
             )
-
-    def _promised_end(
-        self, container: InputContainer, stream: VideoStream
-    ) -> tuple[float, float] | None:
-        if self.timeline.duration_s is not None:  # every packet was seen
-            return None
-        promised = promised_end(container, stream)
-        if promised is None:
-            return None
-        end, margin = promised
-        return end + float(clock_origin(container) - self.timeline.origin), margin
-
-
-def _told_aspect(stream: VideoStream) -> Fraction:
-    """Width of a pixel over its height, as the pictures decoded last tell; 1 where they do not."""
-    return fraction(stream.codec_context.sample_aspect_ratio) or Fraction(1)
 
 
 def _kept(tags: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -70,6 +70,11 @@ class FrameConverter:
         """
         self._aspect = self._first_aspect * change
 
+    @property
+    def has_other_aspect(self) -> bool:
+        """Whether pixels are of another shape than the first picture's, see `change_aspect`."""
+        return self._aspect != self._first_aspect
+
     def alpha(self, picture: av.VideoFrame) -> Image | None:
         """Return a picture's alpha as its image is, (H, W) uint8; None where it is opaque."""
         stored = self._reader(picture).alpha(picture)
@@ -85,14 +90,14 @@ class FrameConverter:
         """Return an HDR picture before tone mapping; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
-        is_same = upright.shape == shown.shape and self._aspect == self._first_aspect
+        is_same = upright.shape == shown.shape and not self.has_other_aspect
         return HDRImage(upright, shown) if is_same else None
 
     def deep(self, picture: av.VideoFrame, shown: Image) -> DeepImage | None:
         """Return a picture with all its bits; None where its size is not that shown."""
         codes = self._reader(picture).deep(picture)
         upright = self._turn_of(picture).upright(self._cropped(codes))
-        is_same = upright.shape == shown.shape and self._aspect == self._first_aspect
+        is_same = upright.shape == shown.shape and not self.has_other_aspect
         return DeepImage(upright) if is_same else None
 
     def codes(self, picture: av.VideoFrame) -> StoredCodes | None:
