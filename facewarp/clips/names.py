@@ -1,5 +1,6 @@
 """Name what is written of each clip of a batch: folders, or patterns with ``{name}``."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from facewarp.clips.settings import ClipSettings
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import IMAGE_SUFFIXES, PLATE_SUFFIXES, Kind
 from facewarp.media.images.files import open_picture, pages_of
+from facewarp.media.images.writer import ANIMATION_SUFFIXES
 from facewarp.media.numbered_names import NumberedName
 from facewarp.media.sinks import is_video, name_for, numbered_output
 
@@ -68,10 +70,15 @@ def is_pattern_of_names(text: str) -> bool:
     return "{" in text
 
 
+def holds_field(text: str | None) -> bool:
+    """Whether a name holds a field of patterns: a brace alone may be part of a file's name."""
+    return text is not None and any(one in FIELDS for one in _FIELD.findall(text))
+
+
 def is_name_of_one_file(out: str) -> bool:
     """Whether an output names one video or picture: no pattern, and no folder that is there."""
     path = Path(out)
-    if is_pattern_of_names(out) or path.is_dir():
+    if is_pattern_of_names(out) or out.endswith(("/", os.sep)) or path.is_dir():
         return False
     return is_video(path) or path.suffix.lower() in IMAGE_SUFFIXES | PLATE_SUFFIXES
 
@@ -127,6 +134,8 @@ def name_outputs(
         stem = Path(clip.name).stem if is_alone and clip.kind != "images" else Path(clip.name).name
         fill = partial(_filled, clip=clip, stem=stem, name=name)
         target = Path(fill(out)) if is_pattern_of_names(out) else Path(out) / name
+        if is_pattern_of_names(out):
+            _check_fits(clip, target, out)
         record = None
         if data is not None and is_pattern_of_names(data):
             record = Path(fill(data))
@@ -136,6 +145,18 @@ def name_outputs(
         outputs.append(Outputs(clip, target, record, extras))
     _check_apart(outputs)
     return outputs
+
+
+def _check_fits(clip: Clip, target: Path, pattern: str) -> None:
+    """Refuse a pattern that gives a clip of many pictures the name of one picture."""
+    kind, suffix = _kind_of(clip), target.suffix.lower()
+    several = clip.kind == "images" or kind != "image"
+    holds = ANIMATION_SUFFIXES if kind == "animation" else ()
+    is_picture = suffix in IMAGE_SUFFIXES | PLATE_SUFFIXES and suffix not in holds
+    if several and is_picture and numbered_output(target, kind) is None:
+        what = f"{clip.name} does not fit into one picture"
+        start = pattern.removesuffix(target.suffix)
+        raise FacewarpError(what, target, f"Give --out '{start}{{suffix}}'.")
 
 
 def _own_name(clip: Clip) -> str:

@@ -8,7 +8,7 @@ import pytest
 from facewarp.cli.faces.effect_options import EffectSelection
 from facewarp.clips.clip.extra_outputs import ExtraPatterns
 from facewarp.clips.discovery import Clip
-from facewarp.clips.names import base_folder, name_outputs
+from facewarp.clips.names import base_folder, holds_field, name_outputs
 from facewarp.clips.settings import ClipSettings
 from facewarp.errors import FacewarpError
 
@@ -59,11 +59,25 @@ def test_what_is_for_compositors_is_named_by_patterns_too():
         name_outputs(clips_of("a.mp4"), "o", None, replace(PLAIN, extras=ExtraPatterns("o/a.mov")))
 
 
+def test_a_video_fits_into_numbered_pictures_and_a_picture_into_one():
+    found = written(clips_of("sub/b.mov"), "out/{name}/f_%04d.png")
+    assert found == [("out/b/f_%04d.png", None)]
+    assert written(clips_of("p.jpg"), "out/{name}.png") == [("out/p.png", None)]
+
+
+def test_a_brace_makes_no_pattern_but_a_field_does():
+    assert holds_field("{name}.mp4")
+    assert holds_field("out/x{suffix}")
+    assert not holds_field("take {1}.mp4")
+    assert not holds_field(None)
+
+
 @pytest.mark.parametrize(
     ("out", "data", "told"),
     [
         ("out/{nmae}.mp4", None, "no {nmae} in patterns"),
         ("out/{folder}.mp4", None, "2 outputs would have the same name"),
+        ("out/{name}.png", None, "does not fit into one picture"),
         ("out", "d.csv", "'{name}.csv'"),
         ("in", None, "output and input are the same"),
     ],

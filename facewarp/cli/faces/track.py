@@ -124,10 +124,11 @@ def track(
     (f_%04d.png) are one clip. Of a folder that holds videos every file is tracked, and --json
     prints a line for each.
 
-    With an option of "Many clips" every file of every folder is a clip of its own, and so are
-    those of a list (.txt, .csv), with or without one. One that fails does not stop the others,
-    nothing is overwritten, finished clips are not done again, and the folder gets summary.csv
-    and summary.json. Names of outputs may be patterns with {name}, {file}, {folder} and {suffix}.
+    With an option of "Many clips", or {name} in --out, every file of every folder is a clip of
+    its own, and so are those of a list (.txt, .csv), with or without one. One that fails does not
+    stop the others, nothing is overwritten, finished clips are not done again, and the folder gets
+    summary.csv and summary.json. Names of outputs may be patterns with {name}, {file}, {folder}
+    and {suffix}.
 
     Examples:
       facewarp track talk.mp4 --out tracked.mp4
@@ -149,7 +150,7 @@ def track(
       facewarp track talk.mp4 --expressions talk.csv --neutral 1.5
     """
     output = output_of(ctx)
-    is_batch = batch.wanted(inputs)
+    is_batch = batch.wanted(inputs, out, data)
     if is_batch:
         resume_collection()
     elif run.engine != "torch":

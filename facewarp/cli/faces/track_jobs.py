@@ -66,6 +66,7 @@ def plan(
     """
     from facewarp.cli.option_groups import named_files
     from facewarp.clips.clip.track_job import TrackJob
+    from facewarp.clips.names import is_name_of_one_file
     from facewarp.media.numbered_names import NumberedName
     from facewarp.media.sources import open_source
     from facewarp.system.atomic_files import check_apart, check_target
@@ -73,6 +74,9 @@ def plan(
     several = len(inputs) > 1
     if several and out is None:
         raise FacewarpError("several inputs need a folder to write to", fix="Give --out FOLDER.")
+    if several and out is not None and is_name_of_one_file(out):
+        fix = f"Give --out FOLDER, or --out '{Path(out).parent / '{name}'}{{suffix}}'."
+        raise FacewarpError("several inputs, but one output", out, fix)
     if several and data is not None and Path(data).suffix in {".jsonl", ".csv"}:
         raise FacewarpError(
             "several inputs need a folder for their data", data, "Give --data FOLDER."
@@ -124,6 +128,7 @@ def plan_mixed(
     """
     from facewarp.clips.clip.track_job import TrackJob
     from facewarp.clips.discovery import VIDEO_SUFFIXES
+    from facewarp.clips.names import is_name_of_one_file
     from facewarp.media.images.files import is_image_file
     from facewarp.media.sinks import name_of_output
     from facewarp.media.sources import open_source
@@ -132,7 +137,9 @@ def plan_mixed(
     target = Path(out if out is not None else f"{folder.resolve().name}-{settings.effect.label}")
     places = [target] if data is None else [target, Path(data)]
     for place in places:
-        if place.suffix or (place.exists() and not place.is_dir()):
+        names_file = place == target and out is not None and is_name_of_one_file(out)
+        names_file |= place.suffix.lower() in {".jsonl", ".csv"} and not place.is_dir()
+        if names_file or (place.exists() and not place.is_dir()):
             what = "a folder of videos and pictures needs a folder to write to"
             raise FacewarpError(what, place, "Give --out FOLDER (and --data FOLDER).")
         if place.exists() and place.samefile(folder):

@@ -6,7 +6,9 @@ is transparent the frame stays as it is.
 """
 
 import difflib
+import logging
 import warnings
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from os import PathLike
@@ -21,8 +23,9 @@ from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.rendering.makeup import LOOKS, TITLES, is_look, made_up, parse_look
 from facewarp.face.rendering.mediapipe_uv import PREFIX, from_mediapipe
 from facewarp.face.rendering.shading import BLENDS, Blend
-from facewarp.media.colors.profiles import in_srgb
+from facewarp.media.colors.profiles import colors_of, in_srgb
 
+_log = logging.getLogger(__name__)
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""
 
@@ -51,16 +54,17 @@ def load_texture(name_or_path: str | PathLike[str]) -> NDArray[np.uint8]:
         (h, w, 4) uint8 RGBA, straight alpha; 255 everywhere for a file without transparency.
 
     Raises:
-        FacewarpError: no such texture, not readable, not in colour, or of another aspect.
+        FacewarpError: no such texture, not readable, of wide values, or of another aspect.
     """
-    return _read(name_or_path)[0]
+    read = _read(name_or_path)
+    for line in read.told:
+        _log.warning("%s: %s", str(name_or_path).removeprefix(PREFIX), line)
+    return read.rgba
 
 
 def texture_blend(name_or_path: str | PathLike[str]) -> Blend:
     """Return a texture's blend mode: its PNG text chunk "Blend", else "paint"."""
-    if (name := str(name_or_path)).startswith(PREFIX):
-        return _read_picture(Path(name.removeprefix(PREFIX)))[1]
-    return _read(name_or_path)[1]
+    return _read(name_or_path).blend
 
 
 def texture_title(name: str) -> str:
@@ -110,34 +114,40 @@ def _painted() -> list[str]:
     return [name.removesuffix(".png") for name in names if name.endswith(".png")]
 
 
-def _read(name_or_path: str | PathLike[str]) -> tuple[NDArray[np.uint8], Blend]:
+@dataclass(frozen=True, eq=False)
+class _Texture:
+    """A texture as it is read: (h, w, 4) uint8 RGBA, its blend mode, what a user should know."""
+
+    rgba: NDArray[np.uint8]
+    blend: Blend
+    told: tuple[str, ...] = ()
+
+
+def _read(name_or_path: str | PathLike[str]) -> _Texture:
     if is_look(str(name_or_path)):
-        return made_up(parse_look(str(name_or_path))), "tint"
+        return _Texture(made_up(parse_look(str(name_or_path))), "tint")
     if str(name_or_path) in _painted():
         with as_file(_folder().joinpath(f"{name_or_path}.png")) as path:
-            return _read_file(path)
+            return _read_picture(path)
     foreign = str(name_or_path).startswith(PREFIX)
     path = Path(str(name_or_path).removeprefix(PREFIX))
     if not path.is_file():
         raise _not_found(path if foreign else name_or_path)
-    if not foreign:
-        return _read_file(path)
-    upright, blend = _read_picture(path)
-    return from_mediapipe(np.array(upright.convert("RGBA"))), blend
+    read = _read_picture(path)
+    if foreign:
+        return replace(read, rgba=from_mediapipe(read.rgba))
+    return replace(read, rgba=check_texture(read.rgba, str(path)))
 
 
-def _read_file(path: Path) -> tuple[NDArray[np.uint8], Blend]:
-    upright, blend = _read_picture(path)
-    return check_texture(np.array(upright), str(path)), blend
-
-
-def _read_picture(path: Path) -> tuple[Image.Image, Blend]:
+def _read_picture(path: Path) -> _Texture:
+    """Return a picture file of any size, upright and in sRGB."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 image.load()
-                blend = image.info.get(BLEND_KEY)
+                blend, count = image.info.get(BLEND_KEY), getattr(image, "n_frames", 1)
+                colors = colors_of(image, None).told
                 upright = in_srgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise FacewarpError("the texture is too large", path, _EXPECTED) from error
@@ -148,20 +158,19 @@ def _read_picture(path: Path) -> tuple[Image.Image, Blend]:
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damaged files
         what = f"the texture cannot be read: {error}"
         raise FacewarpError(what, path, "Check the file, or save it again as PNG.") from error
-    if upright.mode == "P":
-        upright = upright.convert("RGBA")
-    if upright.mode not in ("RGB", "RGBA"):
+    if upright.mode == "F" or upright.mode.startswith("I"):
         raise FacewarpError(
-            f"a texture has to be in colour, RGBA or RGB of 8 bit, this is {_mode_name(upright)}",
+            "a texture has 8 bits a channel, this is gray with more",
             path,
             "Save it as an RGBA PNG.",
         )
-    return upright, blend if blend in BLENDS else "paint"
-
-
-def _mode_name(image: Image.Image) -> str:
-    gray = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "F": "grey"}
-    return "grey" if image.mode.startswith("I") else gray.get(image.mode, image.mode)
+    rgba = np.array(upright.convert("RGBA"))
+    told = [colors] if colors is not None else []
+    if count > 1:
+        told.append(f"a texture does not move: the first of {count} pictures is worn")
+    if not rgba[..., 3].any():
+        told.append("all of it is transparent: nothing will be seen")
+    return _Texture(rgba, blend if blend in BLENDS else "paint", tuple(told))
 
 
 def _not_found(name_or_path: str | PathLike[str]) -> FacewarpError:

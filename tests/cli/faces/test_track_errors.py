@@ -93,6 +93,14 @@ BAD = {
         "not after the start",
     ),
     "part of a picture": (["photo.png", "--out", "out.png", "--end", "1"], "are for videos"),
+    "several to one": (
+        ["talk.mp4", "photo.png", "--out", "new.mp4"],
+        "several inputs, but one output (new.mp4). Give --out FOLDER, or --out '{name}{suffix}'.",
+    ),
+    "a video to a pattern of pictures": (
+        ["talk.mp4", "photo.png", "--out", "new/{name}.png"],
+        "talk.mp4 does not fit into one picture (new/talk.png). Give --out 'new/{name}{suffix}'.",
+    ),
     "several to nowhere": (["talk.mp4", "photo.png"], "Give --out FOLDER."),
     "several to one data file": (
         ["talk.mp4", "photo.png", "--out", "new/", "--data", "new.csv"],

@@ -77,6 +77,17 @@ def test_pictures_of_a_folder_stay_apart_and_name_their_files(shots, folder):
     assert [row["frame"] for row in rows] == [str(number) for number in range(8)]
 
 
+def test_a_folder_of_clips_and_pictures_goes_to_any_folder_that_is_no_file(talk, moving, folder):
+    Path("in").mkdir()
+    Path("in/talk.mp4").write_bytes(Path(talk).read_bytes())
+    PIL.Image.fromarray(moving[0]).save("in/p.png")
+    well("in", "--out", "results.v2", "--end", "0.1")
+    assert sorted(os.listdir("results.v2")) == ["p.png", "talk.mp4"]
+    result = run("in", "--out", "results.mp4")
+    assert result.exit_code == 1
+    assert "needs a folder to write to (results.mp4)" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -112,18 +112,47 @@ def test_palettes_and_their_transparency_are_read(tmp_path):
     np.testing.assert_array_equal(load_texture(path)[5, 5], (250, 120, 10, 255))
 
 
-@pytest.mark.parametrize(
-    ("array", "mode"),
-    [
-        (np.zeros((HEIGHT, WIDTH), np.uint8), "L"),
-        (np.zeros((HEIGHT, WIDTH, 2), np.uint8), "LA"),
-        (np.zeros((HEIGHT, WIDTH), np.uint16), "I;16"),
-    ],
-)
-def test_gray_files_are_refused(tmp_path, array, mode):
-    path = saved(tmp_path, array, mode)
-    with pytest.raises(FacewarpError, match=r"RGBA or RGB.*grey.*own\.png"):
-        load_texture(path)
+def test_a_key_color_is_transparent(tmp_path):
+    image = Image.new("RGB", (WIDTH, HEIGHT), (0, 255, 0))
+    image.paste((250, 120, 10), (0, 0, 9, 9))
+    path = tmp_path / "key.png"
+    image.save(path, transparency=(0, 255, 0))
+    rgba = load_texture(path)
+    np.testing.assert_array_equal(rgba[5, 5], (250, 120, 10, 255))
+    assert rgba[50, 50, 3] == 0
+
+
+def test_gray_is_a_color(tmp_path, caplog):
+    gray = np.full((HEIGHT, WIDTH), 90, np.uint8)
+    veiled = np.dstack([gray, gray // 2])
+    assert (load_texture(saved(tmp_path, gray, "L")) == (90, 90, 90, 255)).all()
+    assert (load_texture(saved(tmp_path, veiled, "LA")) == (90, 90, 90, 45)).all()
+    assert not caplog.records
+    with pytest.raises(FacewarpError, match=r"8 bits a channel.*gray.*own\.png"):
+        load_texture(saved(tmp_path, gray.astype(np.uint16), "I;16"))
+
+
+def test_ink_is_read_and_told(tmp_path, caplog):
+    path = tmp_path / "ink.jpg"
+    Image.new("RGB", (WIDTH, HEIGHT), (200, 40, 40)).convert("CMYK").save(path)
+    rgba = load_texture(path)
+    assert np.abs(rgba[9, 9].astype(int) - (200, 40, 40, 255)).max() < 4
+    assert "ink.jpg: CMYK without a color profile" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["moves.png", "moves.webp", "moves.gif"])
+def test_of_an_animation_the_first_picture_is_worn_and_that_is_told(tmp_path, caplog, name):
+    first, *others = (Image.new("RGB", (WIDTH, HEIGHT), (50 * k, 60, 60)) for k in range(4))
+    first.save(tmp_path / name, save_all=True, append_images=others)
+    assert load_texture(tmp_path / name)[9, 9, 0] < 9
+    assert [one.getMessage() for one in caplog.records] == [
+        f"{tmp_path / name}: a texture does not move: the first of 4 pictures is worn"
+    ]
+
+
+def test_a_texture_without_paint_is_told(tmp_path, caplog):
+    load_texture(saved(tmp_path, np.zeros((HEIGHT, WIDTH, 4), np.uint8), "RGBA"))
+    assert "all of it is transparent" in caplog.text
 
 
 @pytest.mark.parametrize("size", [(320, 260), (320, 320), (1280, 1000)])
