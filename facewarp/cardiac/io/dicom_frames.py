@@ -92,12 +92,12 @@ class FoundImages:
 def read_images(files: Sequence[Path]) -> FoundImages:
     """Find the pictures of some files, without reading their pixels.
 
-    Files that hold no picture (reports, plans, presentation states) are passed over; pictures of
-    another modality, coloured ones and screenshots are left out, and counted.
+    Files that hold no picture by their kind (reports, plans, presentation states) are passed over;
+    pictures of another modality, coloured ones and screenshots are left out, and counted.
 
     Raises:
-        FacewarpError: a file is damaged, does not say where its pictures lie, or all pictures are
-            of another kind.
+        FacewarpError: a file is damaged or cut off, does not say where its pictures lie, or all
+            pictures are of another kind.
     """
     found: list[SliceImage] = []
     left_out: dict[str, int] = {}
@@ -105,6 +105,7 @@ def read_images(files: Sequence[Path]) -> FoundImages:
     for path in files:
         data = read_header(path)
         if "Rows" not in data or "Columns" not in data:
+            _refuse_cut_off(data, path)
             continue
         with naming(path):
             kind = _foreign(data)
@@ -116,6 +117,20 @@ def read_images(files: Sequence[Path]) -> FoundImages:
     if not found and refused is not None:
         raise refused
     return FoundImages(tuple(found), left_out)
+
+
+def _refuse_cut_off(data: Any, path: Path) -> None:
+    """Refuse a file that ends before its picture: else its slice would be missing without a word.
+
+    A file cut off between two attributes of its header reads as a whole one.
+    """
+    from pydicom.uid import UID
+
+    told = data.get("SOPClassUID"), data.file_meta.get("MediaStorageSOPClassUID")
+    kinds = [UID(str(uid or "")).name for uid in told]
+    if any(kind.endswith("Image Storage") for kind in kinds) or told[0] is None:
+        what = "the file holds no picture, though it is of a kind that has one: it is cut off"
+        raise FacewarpError(what, path, "Copy or export it again.")
 
 
 def identity_of(file: Path) -> dict[str, str]:

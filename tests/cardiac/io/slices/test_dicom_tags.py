@@ -141,6 +141,18 @@ def test_a_damaged_length_in_the_files_first_group(small, tmp_path):
     assert str(tmp_path / "scan" / "IM1") in said_of(tmp_path / "scan")
 
 
+@pytest.mark.parametrize("last", ["SOPClassUID", "PatientName", "SeriesNumber"])
+def test_files_cut_off_between_two_attributes_are_no_slice_less(small, tmp_path, last):
+    paths = write_series(tmp_path / "scan", small, AFFINE)
+    for (_, z), path in paths.items():
+        if z == small.shape[1] - 1:  # else its neighbors would miss it
+            data = pydicom.dcmread(path)
+            for element in [one for one in data if one.tag > tag_for_keyword(last)]:
+                del data[element.tag]
+            data.save_as(path)
+    assert "cut off" in said_of(tmp_path / "scan")
+
+
 def test_identity_and_study_of_a_damaged_header(small, tmp_path):
     paths = list(write_series(tmp_path / "scan", small, AFFINE).values())
     for path in paths:
