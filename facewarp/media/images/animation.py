@@ -12,6 +12,8 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import STILL_RATE, Frame, Source, time_base_of
 from facewarp.media.images.files import (
     DAMAGE,
+    MAX_PIXELS,
+    check_size,
     decode,
     open_picture,
     orientation_after_loading,
@@ -106,13 +108,24 @@ class AnimationSource(Source):
         """(width, height) px in which every page of a TIFF fits; the canvas of other formats."""
         if picture.format != "TIFF":
             return upright_size(picture)
-        sizes = set()
+        sizes, refused = set(), None
         for page in self._pages:
             picture.seek(page)
+            try:
+                check_size(picture, self.path)
+            except FacewarpError as error:  # told of again where its turn comes
+                refused = refused or error
+                continue
             sizes.add(upright_size(picture))
+        if not sizes and refused is not None:
+            raise refused
+        width, height = max(size[0] for size in sizes), max(size[1] for size in sizes)
+        if width * height > MAX_PIXELS:
+            what = f"pages of {len(sizes)} sizes fit only into {width}x{height} pixels"
+            raise FacewarpError(what, self.path, "Give a file with pages of one size.")
         if len(sizes) > 1:
             _log.warning("%s: pages of %d sizes are shown with borders", self.path, len(sizes))
-        return max(size[0] for size in sizes), max(size[1] for size in sizes)
+        return width, height
 
     def _average(self, picture: PIL.Image.Image) -> Fraction:
         """Frames a second, by the durations of the first pictures."""

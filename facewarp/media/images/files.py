@@ -58,7 +58,10 @@ _PHOTOMETRIC = 262  # 0 where white is 0
 _READABLE = "Save it again as PNG or JPEG."
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # Pillow's ways
+DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+    RuntimeError, TypeError, KeyError,
+)  # fmt: skip  # Pillow's ways, and those of its plugins
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +156,7 @@ def decode(picture: PIL.Image.Image, path: Path) -> Picture:
         FacewarpError: it is damaged, or there is not enough memory.
     """
     try:
-        _check_size(picture, path)
+        check_size(picture, path)
         with _without_pillow_limit():
             picture.load()
             orientation = orientation_after_loading(picture)  # TIFF is turned by now, others not
@@ -191,7 +194,7 @@ def open_picture(path: Path) -> Iterator[PIL.Image.Image]:
     except DAMAGE as error:
         raise FacewarpError("this is not a picture that can be read", path, _READABLE) from error
     with picture:
-        _check_size(picture, path)
+        check_size(picture, path)
         yield picture
 
 
@@ -217,12 +220,13 @@ def pages_of(picture: PIL.Image.Image) -> list[int]:
     Thumbnails and masks of TIFF, the still that stands in for an APNG, the previews that cameras
     put into JPEG and the further photographs of a HEIC file are no part of a sequence.
     """
+    shown = picture.tell()
     try:
         count = getattr(picture, "n_frames", 1)
     except DAMAGE:
-        return [picture.tell()]
+        return [shown]
     if count == 1 or picture.format in ("MPO", "HEIF", "PSD", "ICO"):
-        return [picture.tell()]
+        return [shown]
     if picture.format == "PNG" and picture.info.get("default_image"):
         return list(range(1, count))
     if picture.format != "TIFF":
@@ -232,12 +236,14 @@ def pages_of(picture: PIL.Image.Image) -> list[int]:
         try:
             picture.seek(page)
             kind = int(picture.tag_v2.get(_SUBFILE_TYPE, 0))  # type: ignore[attr-defined]
-        except (*DAMAGE, TypeError, KeyError):
+        except DAMAGE:
             break
         if not kind & _REDUCED_OR_MASK:
             kept.append(page)
+    if not kept:
+        return [0]
     picture.seek(0)
-    return kept or [0]
+    return kept
 
 
 def orientation_after_loading(picture: PIL.Image.Image) -> Orientation:
@@ -248,8 +254,26 @@ def orientation_after_loading(picture: PIL.Image.Image) -> Orientation:
     """
     try:
         return Orientation.from_exif(picture.getexif().get(_EXIF_ORIENTATION, 1))
-    except (*DAMAGE, KeyError, TypeError):  # the picture itself may well be sound
+    except DAMAGE:  # the picture itself may well be sound
         return Orientation()
+
+
+def check_size(picture: PIL.Image.Image, path: Path) -> None:
+    """Refuse a picture larger than what is read, or than its file can hold.
+
+    Raises:
+        FacewarpError: its size, and the limit.
+    """
+    width, height = picture.size
+    pixels = width * height
+    if pixels > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
+        what = f"the picture is too large: {width}x{height} pixels"
+        fix = f"Up to {MAX_PIXELS // 1_000_000} million and {MAX_SIDE_PX} a side are read."
+        raise FacewarpError(what, path, fix)
+    size = path.stat().st_size
+    if pixels > _LARGE_PIXELS and size * _PIXELS_PER_BYTE < pixels:
+        what = f"{size / 1000:.0f} kB claim to be {width}x{height} pixels"
+        raise FacewarpError(what, path, "If it is no fake, save it smaller.")
 
 
 def has_heif_reader() -> bool:
@@ -274,19 +298,6 @@ def _check_kind(path: Path) -> None:
         raise FacewarpError(what, path, "Save it again in sRGB, or as OpenEXR.")
     if kind is not None and stored not in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
         raise FacewarpError(f"this is a {kind}, which is not read", path, _READABLE)
-
-
-def _check_size(picture: PIL.Image.Image, path: Path) -> None:
-    width, height = picture.size
-    pixels = width * height
-    if pixels > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
-        what = f"the picture is too large: {width}x{height} pixels"
-        fix = f"Up to {MAX_PIXELS // 1_000_000} million and {MAX_SIDE_PX} a side are read."
-        raise FacewarpError(what, path, fix)
-    size = path.stat().st_size
-    if pixels > _LARGE_PIXELS and size * _PIXELS_PER_BYTE < pixels:
-        what = f"{size / 1000:.0f} kB claim to be {width}x{height} pixels"
-        raise FacewarpError(what, path, "If it is no fake, save it smaller.")
 
 
 def _damaged(path: Path, error: Exception) -> FacewarpError:

@@ -101,9 +101,7 @@ def read_plate(
         )
     oiio = openimageio()
     is_whole = spec.format.basetype != oiio.FLOAT and spec.format.basetype != oiio.HALF
-    pixels = buffer.get_pixels(oiio.UINT16 if is_whole else oiio.FLOAT)
-    if pixels is None:
-        raise FacewarpError(f"the plate is damaged: {buffer.geterror()}", path, _READABLE)
+    pixels = _pixels(buffer, oiio.UINT16 if is_whole else oiio.FLOAT, path)
     places, alpha_at = _places(spec, path)
     values = _over_display(spec, pixels[..., places])
     alpha = None
@@ -164,11 +162,35 @@ def _opened(path: Path) -> Any:
     straight = oiio.ImageSpec()
     straight.attribute("oiio:UnassociatedAlpha", 1)
     buffer = oiio.ImageBuf(str(path), 0, 0, straight)
-    if not buffer.has_error and buffer.spec().width > 0:
-        if buffer.orientation > 1:
-            buffer = oiio.ImageBufAlgo.reorient(buffer)
-        return buffer
-    raise FacewarpError(f"the plate can't be read: {buffer.geterror()}", path, _READABLE)
+    if buffer.has_error or buffer.spec().width <= 0:
+        raise FacewarpError(f"the plate can't be read: {_reason(buffer)}", path, _READABLE)
+    if buffer.orientation > 1:
+        _check_read(buffer, path)
+        buffer = oiio.ImageBufAlgo.reorient(buffer)
+    return buffer
+
+
+def _check_read(buffer: Any, path: Path) -> None:
+    """Refuse a plate of which a part can't be read.
+
+    OpenImageIO hands out an array all the same, in which that part is what memory held before.
+    """
+    if not buffer.read() or buffer.has_error:
+        raise FacewarpError(f"the plate is damaged: {_reason(buffer)}", path, _READABLE)
+
+
+def _pixels(buffer: Any, kind: Any, path: Path) -> NDArray[Any]:
+    """Return all channels (H, W, C) of a plate's data window."""
+    _check_read(buffer, path)
+    return np.asarray(buffer.get_pixels(kind))
+
+
+def _reason(buffer: Any) -> str:
+    """Return the first line of what OpenImageIO says, which may quote bytes of the file."""
+    try:
+        return str(buffer.geterror()).partition("\n")[0]
+    except UnicodeDecodeError:
+        return "its header is damaged"
 
 
 def _places(spec: Any, path: Path) -> tuple[list[int], int | None]:
@@ -250,7 +272,7 @@ def _replaced(like: Path, deep: DeepImage) -> Any:
     old = _opened(like)
     spec = old.spec()
     kind = oiio.UINT16 if deep.codes.dtype == np.uint16 else oiio.FLOAT
-    pixels = old.get_pixels(kind)
+    pixels = _pixels(old, kind, like)
     places, _ = _places(spec, like)
     inner, outer = _windows(spec)
     for channel, place in enumerate(places):

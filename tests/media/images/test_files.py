@@ -12,6 +12,7 @@ import pytest
 from PIL.TiffImagePlugin import AppendingTiffWriter, ImageFileDirectory_v2
 
 from facewarp.errors import FacewarpError
+from facewarp.media.images import animation
 from facewarp.media.images import files as image_files
 from facewarp.media.images.files import format_of, read_picture
 from facewarp.media.sources import open_source
@@ -196,3 +197,50 @@ def test_tiff_in_which_white_is_0_is_no_negative(tmp_path, bits):
     data[at] = 0
     (tmp_path / "b.tif").write_bytes(data)
     assert np.array_equal(read_picture(tmp_path / "b.tif").image, 255 - plain)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about what was changed
+@pytest.mark.parametrize("suffix", ["avif", "png", "tif", "webp"])
+def test_a_picture_with_one_wrong_byte_is_read_or_refused(tmp_path, suffix):
+    path = save(tmp_path / f"a.{suffix}", RGB)
+    whole, refused = path.read_bytes(), 0
+    for at in range(0, len(whole), 2):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            list(open_source(path))
+        except FacewarpError:
+            refused += 1
+    assert refused
+
+
+def two_pages(path, first, second):
+    pages = [PIL.Image.fromarray(page) for page in (first, second)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_further_page_without_a_size_is_survived(tmp_path):
+    path = two_pages(tmp_path / "a.tif", RGB, RGB)
+    width, whole = struct.pack("<HHI", 256, 4, 1), path.read_bytes()
+    at = whole.rindex(width)
+    assert at > whole.index(width)
+    path.write_bytes(whole[:at] + struct.pack("<HHI", 257, 4, 1) + whole[at + len(width) :])
+    assert [frame.image.shape for frame in open_source(path)] == [RGB.shape]
+
+
+def test_pages_that_fit_no_picture_together_are_refused(tmp_path, monkeypatch):
+    path = two_pages(tmp_path / "a.tif", np.zeros((4, 900), np.uint8), np.zeros((900, 4), np.uint8))
+    assert len(list(open_source(path))) == 2
+    monkeypatch.setattr(animation, "MAX_PIXELS", 500_000)
+    with pytest.raises(FacewarpError, match="900x900"):
+        open_source(path)
+
+
+def test_a_page_that_is_too_large_leaves_the_others_their_size(tmp_path, monkeypatch, caplog):
+    path = two_pages(tmp_path / "a.tif", RGB, np.zeros((900, 900, 3), np.uint8))
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 500_000)
+    with open_source(path) as source:
+        assert [frame.image.shape for frame in source] == [RGB.shape]
+        assert source.truncated
+    assert "too large" in caplog.text

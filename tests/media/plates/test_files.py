@@ -241,6 +241,38 @@ def test_a_damaged_plate_is_one_clear_line(tmp_path):
         open_source(path)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", ["a.exr", "a.dpx", "a.tif", "a.png"])
+def test_a_plate_that_ends_early_is_refused(tmp_path, rng, name, turned):
+    pixels = rng.random((64, 48, 3), dtype=np.float32)
+    kind = oiio.HALF if name.endswith("exr") else oiio.UINT16
+    told = {"Orientation": 6} if turned else {}
+    path = written_by_oiio(tmp_path / name, pixels, kind=kind, **told)
+    read_plate(path)
+    whole = path.read_bytes()
+    for share in (0.5, 0.95):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(FacewarpError, match="damaged"):
+            read_plate(path)
+
+
+def test_a_plate_of_a_sequence_that_ends_early_is_left_out_and_told(tmp_path, values, caplog):
+    for number in range(1, 5):
+        written_by_oiio(tmp_path / f"a.{number}.png", values)
+    whole = (tmp_path / "a.2.png").read_bytes()
+    (tmp_path / "a.2.png").write_bytes(whole[: len(whole) // 2])
+    with open_source(tmp_path) as source:
+        assert len(list(source)) == 3
+    assert "a.2.png" in caplog.text
+
+
+def test_bytes_of_a_header_that_are_no_text_are_one_clear_line(tmp_path, rng):
+    path = written_by_oiio(tmp_path / "a.exr", rng.random((8, 8, 3), np.float32), kind=oiio.HALF)
+    path.write_bytes(path.read_bytes().replace(b"chlist\0", b"\xf6hlist\0"))
+    with pytest.raises(FacewarpError, match="can't be read"):
+        open_source(path)
+
+
 def test_a_plate_without_colors_is_said(tmp_path):
     planes = np.zeros((8, 8, 3), np.float32)
     path = written_by_oiio(tmp_path / "a.exr", planes, names=("N.X", "N.Y", "N.Z"), kind=oiio.FLOAT)
