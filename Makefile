@@ -68,6 +68,7 @@ test-oldest: ## the same on the oldest releases that it allows, with Python 3.11
 		--no-annotate --no-header --output-file $(MATRIX)/oldest.txt
 	grep -vE '^(torch|triton|nvidia|cuda)' $(MATRIX)/oldest.txt > $(MATRIX)/oldest-pins.txt
 	$(call NEW_PIP,oldest) --constraint $(MATRIX)/oldest-pins.txt --editable '.[live,train,test]'
+	$(MATRIX)/oldest/bin/python -m pytest tests/lower_bounds.py
 	$(call RUN_MATRIX,oldest)
 
 tools: $(DEV)

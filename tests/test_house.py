@@ -177,6 +177,12 @@ def test_every_dependency_is_pinned_within_its_range(python: str) -> None:
     assert "+" not in versions["torch"]
 
 
+def test_an_install_leaves_any_mediapipe_as_it_is() -> None:
+    """Other packages want releases that report their use, and every release brings Matplotlib."""
+    names = {Requirement(line).name for line in PROJECT["project"]["dependencies"]}
+    assert not names & {"mediapipe", "matplotlib"}
+
+
 def test_every_python_allowed_is_listed_and_no_upper_bound_set() -> None:
     assert PROJECT["project"]["requires-python"] == ">=3.11"
     listed = {line.rpartition(" ")[2] for line in PROJECT["project"]["classifiers"]}

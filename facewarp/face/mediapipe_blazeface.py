@@ -29,8 +29,8 @@ from facewarp.system.installation import install_command
 
 log = logging.getLogger(__name__)
 
-_PACKAGE = "mediapipe>=0.10.30,<0.10.33"
-_NEWEST = (0, 10, 32)  # later ones report to their makers over the network, when they are closed
+_PACKAGE = "mediapipe>=0.10.30,<0.10.35"
+_NEWEST = (0, 10, 33)  # later ones report to their makers: once a minute, and when they are closed
 _UNASKED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
 
 
@@ -90,8 +90,18 @@ def refuse_reporting() -> None:
         release = tuple(map(int, re.findall(r"\d+", told)[:3]))
         if release > _NEWEST:
             what = f"MediaPipe {told} reports its use over the network, which facewarp never does"
-            fix = f"Install one that does not: {install_command(packages=[_PACKAGE])}; or leave "
-            raise FacewarpError(what, fix=f"{fix}MediaPipe out, which nothing else needs.")
+            other = install_command(packages=[_PACKAGE])
+            fix = "Do without: faces are found without MediaPipe, which may stay for whatever else "
+            raise FacewarpError(what, fix=f"{fix}needs it. Or install one that does not: {other}.")
+
+
+def _here() -> str:
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _install() -> str:
+    command = install_command(packages=[_PACKAGE])
+    return f"Install it: {command}; it has wheels for Linux and Windows x86-64 and macOS arm64."
 
 
 def _load_native(min_score: float) -> tuple[Any, Any]:
@@ -104,10 +114,9 @@ def _load_native(min_score: float) -> tuple[Any, Any]:
             from mediapipe.tasks.python.vision import FaceDetector, FaceDetectorOptions
     except ImportError as error:
         raise FacewarpError(
-            f"this needs MediaPipe 0.10.30 to 0.10.32, which can't be imported: {error}",
-            where=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-            fix=f"Install it: {install_command(packages=[_PACKAGE])}; its wheels are for "
-            "Linux x86-64, Windows x86-64 and macOS arm64. Or leave --detector out.",
+            f"this needs MediaPipe 0.10.30 to 0.10.33, which can't be imported: {error}",
+            where=_here(),
+            fix=f"{_install()} Or leave --detector out: faces are found without it.",
         ) from error
     model = files("facewarp.assets").joinpath(MODEL)
     options = FaceDetectorOptions(
@@ -212,7 +221,10 @@ def _load_landmarker(model: Path, *, video: bool) -> tuple[Callable[..., Any], A
         )
         with without_native_chatter():
             landmarker = vision.FaceLandmarker.create_from_options(options)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except ImportError as error:
+        what = f"MediaPipe's landmarker needs MediaPipe, which can't be imported: {error}"
+        raise FacewarpError(what, _here(), _install()) from error
+    except (OSError, RuntimeError, ValueError) as error:
         raise FacewarpError("MediaPipe's landmarker can't be loaded", model, str(error)) from error
 
     def image_of(picture: NDArray[np.uint8]) -> Any:

@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "dicom-out": "results as DICOM objects under the study",
     "exr": "facewarp track --passes: layers for compositors as OpenEXR",
     "heic": "photographs in HEIC, as iPhones take them",
+    "mediapipe": "facewarp track --detector mediapipe, which others are compared with",
     "onnx": "the engine onnx, and facewarp export --format onnx",
     "openvino": "the engines openvino and openvino-int8, and facewarp export --format openvino",
     "plates": "16-bit PNG and TIFF, OpenEXR and DPX in and out of facewarp track",

@@ -405,6 +405,15 @@ def test_doctor_names_what_finds_faces_here(monkeypatch: pytest.MonkeyPatch, bac
     assert found.text.startswith(f"runs on {backend}")
 
 
+def test_doctor_says_of_a_mediapipe_that_reports_that_it_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.2.3")
+    found = doctor._detector("face detector")
+    assert found.state == "ok"
+    assert "--detector mediapipe would not: MediaPipe 1.2.3 reports its use" in found.text
+
+
 @pytest.mark.parametrize("words", [*_commands()], ids=" ".join)
 def test_every_command_has_examples_that_its_options_take(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

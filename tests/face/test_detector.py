@@ -14,6 +14,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.blazeface import MODEL
 from facewarp.face.detector import Detection, FaceDetector
 from facewarp.face.similarity import rotation
+from facewarp.system.installation import packages_of
 
 PORTRAIT = np.ascontiguousarray(
     cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))[:, :, ::-1]
@@ -226,7 +227,7 @@ def test_refuses_an_impossible_confidence():
         FaceDetector(min_confidence=1.5)
 
 
-@pytest.mark.parametrize("release", ["0.10.33", "0.10.35", "1.2.3", "2.0rc1"])
+@pytest.mark.parametrize("release", ["0.10.35", "1.2.3", "2.0rc1"])
 def test_a_mediapipe_that_reports_home_is_refused(monkeypatch, release, tmp_path):
     monkeypatch.setattr("importlib.metadata.version", lambda name: release)
     monkeypatch.setitem(sys.modules, "mediapipe", None)  # it is not even imported
@@ -234,14 +235,34 @@ def test_a_mediapipe_that_reports_home_is_refused(monkeypatch, release, tmp_path
         FaceDetector(backend="mediapipe")
     from facewarp.face.mediapipe_blazeface import load_landmarker
 
-    with pytest.raises(FacewarpError, match=r"<0\.10\.33"):
+    with pytest.raises(FacewarpError, match=r"Do without.*<0\.10\.35"):
         load_landmarker(tmp_path / "face_landmarker.task")
+    with FaceDetector() as detector:  # what another package wants may stay
+        assert len(detector.detect(PORTRAIT)) == 1
 
 
-def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch):
+@pytest.mark.parametrize("release", ["0.10.30", "0.10.33"])
+def test_a_mediapipe_without_a_client_is_taken(monkeypatch, release):
+    from facewarp.face.mediapipe_blazeface import refuse_reporting
+
+    monkeypatch.setattr("importlib.metadata.version", lambda name: release)
+    refuse_reporting()
+
+
+def test_the_extra_and_the_hints_name_the_same_mediapipe():
+    from facewarp.face.mediapipe_blazeface import _PACKAGE
+
+    assert packages_of("mediapipe") == [_PACKAGE]
+
+
+def test_says_what_to_do_when_mediapipe_is_missing(monkeypatch, tmp_path):
+    from facewarp.face.mediapipe_blazeface import load_landmarker
+
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(FacewarpError, match=r"needs MediaPipe.* install 'mediapipe"):
         FaceDetector(backend="mediapipe")
+    with pytest.raises(FacewarpError, match=r"needs MediaPipe.* install 'mediapipe"):
+        load_landmarker(tmp_path / "face_landmarker.task")
 
 
 def test_an_unknown_detector_is_refused_with_the_known_ones():
