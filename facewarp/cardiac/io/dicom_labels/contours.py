@@ -16,7 +16,9 @@ from facewarp.cardiac.io.dicom_labels.structures import (
     PartChoice,
     Structure,
     StructureName,
+    about_undrawn,
     parts_of,
+    with_unnamed,
 )
 from facewarp.cardiac.io.label_grid import has_place
 from facewarp.cardiac.io.slices.dicom_tags import naming, number, tag_value, title, whole
@@ -72,8 +74,9 @@ def read_contours(path: Path, volume: Volume, choice: PartChoice) -> Drawn:
         raise FacewarpError(what, path, "Give the cine as DICOM, or the labels as NIfTI.")
     data = read_header(path)
     with naming(path):
-        names = _names(data)
-    parts, said = parts_of(names, choice, path)
+        names, drawn = _names(data), _drawn(data)
+    parts, said = parts_of(with_unnamed(names, drawn), choice, path)
+    said += about_undrawn(parts, drawn)
     with naming(path):
         found = [
             (parts[k], k, item)
@@ -133,6 +136,15 @@ def _names(data: Any) -> list[StructureName]:
             StructureName(roi, title(item, "ROIName") or label or f"ROI {roi}", tuple(codes))
         )
     return found
+
+
+def _drawn(data: Any) -> set[int]:
+    """Return the numbers of the regions that have contours."""
+    return {
+        whole(item, "ReferencedROINumber")
+        for item in tag_value(data, "ROIContourSequence") or ()
+        if tag_value(item, "ContourSequence")
+    }
 
 
 def _rois(data: Any, parts: Sequence[Structure]) -> list[tuple[int, Any]]:

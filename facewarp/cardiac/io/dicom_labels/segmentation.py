@@ -16,7 +16,9 @@ from facewarp.cardiac.io.dicom_labels.structures import (
     PartChoice,
     Structure,
     StructureName,
+    about_undrawn,
     parts_of,
+    with_unnamed,
 )
 from facewarp.cardiac.io.slices.dicom_tags import (
     check_groups,
@@ -98,12 +100,14 @@ def read_segmentation(path: Path, volume: Volume, choice: PartChoice) -> Drawn:
     if kind not in (BINARY, FRACTIONAL, LABELMAP):
         what = "the segmentation is neither BINARY, FRACTIONAL nor LABELMAP"
         raise FacewarpError(what, path, "Export it as one of these.")
-    parts, said = parts_of(names, choice, path)
+    stored = _stored(data, path, count)
+    drawn = _drawn(frames, stored)
+    parts, said = parts_of(with_unnamed(names, drawn), choice, path)
+    said += about_undrawn(parts, drawn)
     bit_of = {one.number: k for k, one in enumerate(parts)}
     phases, about_phases = settle_phases(
         [one.sources for one in frames], told, [one.position for one in frames], volume, path
     )
-    stored = _stored(data, path, count)
     masks: list[MaskPlane] = []
     keys: list[int | None] = []
     for one, phase, pixels in zip(frames, phases, stored, strict=True):
@@ -123,6 +127,14 @@ def read_segmentation(path: Path, volume: Volume, choice: PartChoice) -> Drawn:
     merged = _merged(masks, keys, path)
     bits, own, own_ml, about_place = lay_planes(merged, volume, path)
     return Drawn(path, parts, bits, own, own_ml, (*said, *about_phases, *about_place))
+
+
+def _drawn(frames: Sequence[_Frame], stored: NDArray[Any]) -> set[int]:
+    """Return the numbers of the segments of which something is drawn."""
+    if frames[0].segment is None:
+        return {int(number) for number in np.unique(stored) if number}
+    pairs = zip(frames, stored, strict=True)
+    return {one.segment for one, pixels in pairs if one.segment is not None and pixels.any()}
 
 
 def _names(data: Any) -> list[StructureName]:

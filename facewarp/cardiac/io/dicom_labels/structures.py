@@ -1,6 +1,7 @@
 """Drawn structures, which may overlap, as parts of the heart, which may not."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,6 +92,30 @@ class StructureName:
     codes: tuple[tuple[str, str, str], ...] = ()
 
 
+def with_unnamed(found: Sequence[StructureName], drawn: Iterable[int]) -> list[StructureName]:
+    """Return the structures of a file, and those that it draws without saying what they are.
+
+    Args:
+        found: what it says of its structures.
+        drawn: numbers of those that it draws.
+    """
+    named = {one.number for one in found}
+    more = sorted({number for number in drawn if number not in named})
+    return [*found, *(StructureName(number, "not described") for number in more)]
+
+
+def about_undrawn(parts: Sequence[Structure], drawn: Iterable[int]) -> list[str]:
+    """Return a sentence about parts of which nothing is drawn.
+
+    Args:
+        parts: the structures that are parts.
+        drawn: numbers of those that the file draws.
+    """
+    seen = set(drawn)
+    empty = [one for one in parts if one.number not in seen]
+    return [f"nothing is drawn of {listed(empty)}"] if empty else []
+
+
 def parts_of(
     found: Sequence[StructureName], choice: PartChoice, path: Path
 ) -> tuple[tuple[Structure, ...], list[str]]:
@@ -105,9 +130,14 @@ def parts_of(
         Those that are a part, in the order of their bits, and what is to be said of others.
 
     Raises:
-        FacewarpError: name and code contradict each other, none is a left ventricle, or there are
-            more parts than bits.
+        FacewarpError: name and code contradict each other, none is a left ventricle, two have one
+            number, or there are more parts than bits.
     """
+    numbers = Counter(one.number for one in found)
+    if doubled := [one for one in found if numbers[one.number] > 1]:
+        names = " and ".join(repr(one.name) for one in doubled[:2])
+        what = f"{names} have the same number, {doubled[0].number}: whose masks are whose is open"
+        raise FacewarpError(what, path, "Export it again.")
     structures = _named(found, choice, path)
     parts = tuple(one for one in structures if one.role not in (Role.OTHER, Role.UNKNOWN))
     if len(parts) > _MOST:

@@ -1,6 +1,7 @@
 """Structure sets of circles on a cine: areas, holes, phases, planes."""
 
 import numpy as np
+import pydicom
 import pytest
 from fixtures.dicom_labels import MUSCLE, circle, uids_of, write_rtstruct
 from fixtures.dicom_scans import AFFINE, write_series
@@ -187,3 +188,19 @@ def test_planning_systems_names_are_known_and_a_whole_ventricle_is_refused(scan,
     )
     whole = write_rtstruct(tmp_path / "q.dcm", AFFINE, ROIS, heart(), uids=uids)
     np.testing.assert_array_equal(*(read_labels(p, volume).data for p in (coded, whole)))
+
+
+def test_regions_without_a_name_or_without_contours_are_said(scan, tmp_path):
+    volume, uids = scan
+    rois = {1: "LV endo", 2: "LV epi", 4: "RV endo"}
+    path = write_rtstruct(tmp_path / "r.dcm", AFFINE, {**rois, 3: "x"}, heart((1, 3)), uids=uids)
+    data = pydicom.dcmread(path)
+    data.StructureSetROISequence = [
+        one for one in data.StructureSetROISequence if one.ROINumber != 3
+    ]
+    data.save_as(path)
+    found = read_labels(path, volume)
+    assert not (found.data == 1).any()
+    said = " ".join(found.warnings)
+    assert "left out: 3 'not described'" in said
+    assert "nothing is drawn of 4 'RV endo'" in said

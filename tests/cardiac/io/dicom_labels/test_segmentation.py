@@ -355,3 +355,36 @@ def test_a_file_cut_short_is_one_line(scan, labels, tmp_path):
     data.save_as(path)
     with pytest.raises(FacewarpError, match="the header is damaged"):
         read_labels(path, volume)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_segment_that_is_drawn_and_not_described_is_said(scan, labels, tmp_path, kind):
+    volume, uids = scan
+    frames = frames_of(labels, (1, 4))
+    if kind == "LABELMAP":
+        numbers = np.array([0, 3, 2, 1])[labels]
+        frames = [(None, t, z, numbers[t, z]) for t in (1, 4) for z in range(labels.shape[1])]
+    named = {number: SEGMENTS[number] for number in (1, 2)}
+    path = write_seg(tmp_path / "s.dcm", AFFINE, frames, uids=uids, kind=kind, segments=named)
+    found = read_labels(path, volume)
+    assert not (found.data == 1).any()
+    assert "left out: 3 'not described'" in " ".join(found.warnings)
+    chosen = read_labels(path, volume, names="lv=1,wall=2,rv=3")
+    np.testing.assert_array_equal(chosen.data[[1, 4]], labels[[1, 4]])
+
+
+def test_a_described_segment_of_which_nothing_is_drawn_is_said(scan, labels, tmp_path):
+    volume, uids = scan
+    frames = frames_of(labels, (1, 4), {3: 1, 2: 2})
+    path = write_seg(tmp_path / "s.dcm", AFFINE, frames, uids=uids)
+    assert "nothing is drawn of 3 'Right ventricle'" in " ".join(read_labels(path, volume).warnings)
+
+
+def test_segments_that_share_a_number_are_refused(scan, labels, tmp_path):
+    volume, uids = scan
+    path = write_seg(tmp_path / "s.dcm", AFFINE, frames_of(labels, (1, 4)), uids=uids)
+    data = pydicom.dcmread(path)
+    data.SegmentSequence[2].SegmentNumber = 1
+    data.save_as(path)
+    with pytest.raises(FacewarpError, match="the same number, 1"):
+        read_labels(path, volume)
