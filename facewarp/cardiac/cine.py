@@ -44,6 +44,7 @@ from facewarp.cardiac.motion.several_looks import (
     in_doubt,
     looks_apart_percent,
 )
+from facewarp.cardiac.motion.slice_continuity import about_slices
 from facewarp.cardiac.motion.slice_parts import SliceParts, slices_beside
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.heart_rate import rate_by_curve
@@ -58,6 +59,7 @@ from facewarp.cardiac.quantification.indices import (
 from facewarp.cardiac.quantification.label_fit import check_fit
 from facewarp.cardiac.quantification.moments import (
     Moments,
+    chosen_anew,
     doubted_moments,
     phase_index,
     refuse_systole,
@@ -183,6 +185,7 @@ def analyse(
         if in_doubt(apart):
             seen = see_again(model, slices, volume, seen, found.fine)
             found, box = seen.found, seen.box
+            at_ed, at_es = chosen_anew(moments, cine, found.lv, (at_ed, at_es))
     motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:
@@ -220,8 +223,8 @@ def analyse(
     )
     said = [*labels_said, *moments.warnings, *seen.orientation.warnings(volume)]
     said += doubted_moments(moments, cine, volumes[:, HeartPart.LV], (at_ed, at_es))
-    both = cine.frames[at_ed], cine.frames[at_es]
-    said += doubt_warnings(apart, both, volumes[at_ed])
+    looked_at = (at_ed, at_es) if looks is None else looks.moments
+    said += doubt_warnings(apart, [cine.frames[one] for one in looked_at], volumes[at_ed])
     said += [*beats_said, *_about_result(result, labels_ed, found.fine if reader is None else None)]
     if volumes[at_es, HeartPart.LV] >= volumes[at_ed, HeartPart.LV]:
         said.insert(0, "the left ventricle is not smaller at ES than at ED")
@@ -317,6 +320,8 @@ def _about_result(result: CineResult, labels_ed: Labels, fine: SliceParts | None
     cine, volumes = result.cine, result.volumes_ml
     said = proportion_warnings(labels_ed, cine.volume.spacing_mm)
     said += quality_warnings(result.quality, cine.frames, labels_ed, volumes, cine.closes)
+    both = result.ed, result.es
+    said += about_slices(result.labels, cine.volume.spacing_mm, both, cine.closes)
     if fine is not None:
         base = fine.doubtful_base(result.es)
         said += base_warnings(base, result.indices.lv, cine.frames[result.es])

@@ -16,6 +16,7 @@ from facewarp.cardiac.pair_registration import register_volumes
 from facewarp.cardiac.parts import PART_NAMES, HeartPart
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.result_folder import summary
+from facewarp.cardiac.seen_heart import see_again
 from facewarp.core.config import FeatureConfig, ModelConfig
 
 
@@ -115,6 +116,28 @@ def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
     assert "in mirrored slices" not in " ".join(sound.warnings)
     for result, parts in zip((sound, doubted), judged, strict=True):  # those that are reported
         np.testing.assert_allclose(parts.volumes_ml(), result.volumes_ml, rtol=0.01)
+
+
+def test_ed_and_es_are_those_of_the_curve_that_is_reported(cine, knowing, monkeypatch):
+    """Looked at again, other phases may be the fullest and the emptiest."""
+    again = "facewarp.cardiac.cine.see_again"
+
+    def backwards(*asked):
+        seen = see_again(*asked)
+        found = seen.found
+        found = replace(found, lv=found.lv[::-1], volumes_ml=found.volumes_ml[::-1])
+        return replace(seen, found=found)
+
+    monkeypatch.setattr("facewarp.cardiac.cine.in_doubt", lambda apart: True)
+    as_seen = analyse(cine, Guided(knowing, SeesCavity()))
+    monkeypatch.setattr(again, backwards)
+    result = analyse(cine, Guided(knowing, SeesCavity()))
+    assert (result.ed, result.es) == (2 - as_seen.ed, 2 - as_seen.es)
+    lv = result.volumes_ml[:, HeartPart.LV]
+    assert (result.ed, result.es) == (lv.argmax(), lv.argmin())
+    assert result.indices.lv.ef_percent == pytest.approx(as_seen.indices.lv.ef_percent)
+    told = analyse(cine, Guided(knowing, SeesCavity()), CineOptions(ed=1, es=2))
+    assert (told.ed, told.es) == (0, 1)
 
 
 def test_labels_and_volumes_are_those_of_the_slices(cine, knowing, beating):

@@ -28,7 +28,7 @@ from facewarp.cardiac.io.label_order import (
 from facewarp.cardiac.io.names.foreign import first_way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
 from facewarp.cardiac.io.names.views import moment_of
-from facewarp.cardiac.io.nifti_reader import read_volume
+from facewarp.cardiac.io.nifti_reader import FIFTH, read_volume, several_values
 from facewarp.cardiac.io.slices.label_maps import NEAR_WHOLE, classes_of
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.parts import HeartPart
@@ -169,6 +169,8 @@ def read_labels(
     ids, about_ids = _ids_of(found)
     if len(ids) not in (1, volume.phases):
         _refuse_overlaps(ids, found.path)
+        if FIFTH in found.warnings:
+            raise several_values((*found.shape[::-1], 1, len(ids)), found.path)
         sizes = [f"{len(ids)} phases", f"{volume.phases}"]
         what = f"the labels have {sizes[0]}, the cine {sizes[1]}"
         raise FacewarpError(what, path, "Give labels of one phase, or of every phase.")

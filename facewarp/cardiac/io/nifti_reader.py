@@ -38,7 +38,13 @@ _NAMED: Final = ("db_name", "aux_file", "data_type")  # where converters put pat
 _SAME: Final = 1e-3
 _SECONDS: Final = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _COMPONENTS: Final = 3  # of a displacement, whose file has five axes, too
-_FIFTH: Final = "the phases lie along the fifth axis, as TorchIO writes a cine: they are read"
+#: Said of a cine whose phases are components of a vector.
+FIFTH: Final = "the phases lie along the fifth axis, as TorchIO writes a cine: they are read"
+LAYERS_FIX: Final = (
+    "Give one value a voxel. In 3D Slicer take the cavity out of the wall (Segment Editor, Logical "
+    "operators, Subtract), then export all segments as one label map (Segmentations, Export to "
+    "files, NIfTI)."
+)
 _WRITERS: Final = (("descrip", b"TE=", "dcm2niix"), ("db_name", b"?TR:", "dicom2nifti"))
 _GIVE: Final = "Give a .nii or .nii.gz file."
 _PIECE: Final = 1 << 20
@@ -72,7 +78,9 @@ def read_volume(
     shape = _shape(raw)
     said: tuple[str, ...] = ()
     if len(shape) == 5 and shape[3] == 1 and shape[4] > _COMPONENTS:
-        shape, said = (*shape[:3], shape[4]), (_FIFTH,)
+        shape, said = (*shape[:3], shape[4]), (FIFTH,)
+    if len(shape) == 5 and shape[3] == 1:
+        raise several_values(shape, place)
     if len(shape) not in (3, 4):
         what = f"the file has {len(shape)} axes ({times(shape)})"
         raise FacewarpError(what, place, "Give a volume of 3 axes or a cine of 4.")
@@ -105,6 +113,19 @@ def read_volume(
         conflicting=where.conflicting,
         origins=origins,
     )
+
+
+def several_values(shape: tuple[int, ...], path: Path) -> FacewarpError:
+    """Why a file with several numbers for each voxel is not read.
+
+    Args:
+        shape: ``(X, Y, Z, 1, N)``.
+        path: the file.
+    """
+    what = f"the file has 5 axes ({times(shape)}): {shape[4]} values for each voxel, as "
+    what += "a displacement or " if shape[4] == _COMPONENTS else ""
+    what += "layers of overlapping segments have, which 3D Slicer saves in .seg.nrrd"
+    return FacewarpError(what, path, LAYERS_FIX)
 
 
 def axes_of(path: Path) -> int:

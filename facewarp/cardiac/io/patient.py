@@ -29,6 +29,8 @@ from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
 from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_copies,
+    about_doubled,
+    about_slice_order,
     exchanged,
     mixed_up,
     out_of_order,
@@ -198,6 +200,9 @@ def open_cine(
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
         fix = "A converter did it. Give the DICOM folder that it was converted from."
         raise FacewarpError(what, place, fix)
+    data = cine.volume.data
+    cine = _saying(cine, about_doubled(data, cine.volume.spacing_mm[2]))
+    cine = _saying(cine, about_slice_order(data))
     return _saying(cine, _about_order(cine)) if cine.is_whole else cine
 
 

@@ -5,6 +5,7 @@ are or mirrored. Where it does not, the mean of four looks (as stored, mirrored 
 by half a turn) is nearer to the truth than any one of them.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -72,13 +73,13 @@ def seen_from_all_sides(slices: SliceModel, volume: Volume, fine: SliceParts) ->
 
 
 def doubt_warnings(
-    apart_percent: FloatArray | None, frames: tuple[int, int], ed_ml: NDArray[np.float64]
+    apart_percent: FloatArray | None, frames: Sequence[int], ed_ml: NDArray[np.float64]
 ) -> list[str]:
     """Return what is to be said of parts that two looks see differently.
 
     Args:
         apart_percent: of `looks_apart_percent`; None without second looks.
-        frames: numbers of end-diastole and end-systole.
+        frames: numbers of the two phases that were looked at.
         ed_ml: ``(K,)`` volumes at end-diastole as reported.
     """
     if apart_percent is None or not in_doubt(apart_percent):

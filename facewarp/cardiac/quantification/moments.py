@@ -141,6 +141,25 @@ def settle_end_diastole(
     return replace(told, ed=fits, ed_by=BY_LABELS, warnings=(*told.warnings, said))
 
 
+def chosen_anew(
+    moments: Moments, cine: Cine, lv_ml: FloatArray, used: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the indices of end-diastole and end-systole by a curve that was measured again.
+
+    Args:
+        moments: who tells them; those that the curve does not tell stay.
+        cine: the cine.
+        lv_ml: ``(T,)`` volume of the left ventricle, measured again.
+        used: the indices before.
+    """
+    ed, es = used
+    if moments.ed_by == BY_CURVE:
+        ed = find_ed(lv_ml, cine.closes)
+    if moments.es_by == BY_CURVE:
+        es = find_es(lv_ml, cine.closes)
+    return ed, es
+
+
 def refuse_systole(
     told: Moments, cine: Cine, labels: GivenLabels | None, lv_seen: FloatArray
 ) -> None:

@@ -294,7 +294,8 @@ def _strokes(lv: Ventricle, rv: Ventricle, weak: bool) -> Flag:
 
 
 def _geometry(result: CineResult) -> Flag:
-    of_place = ("pixdim", "axes", "sform", "spacing", "base", "beside the others", "apart")
+    of_place = ["pixdim", "axes", "sform", "spacing", "base", "apart"]
+    of_place += ["beside the others", "order of the slices", "beside the line"]
     texts = dict.fromkeys((*result.cine.volume.warnings, *result.warnings))
     of_turns = (TURNED, UNLIKE)
     said = [text for text in texts if text in of_turns or any(word in text for word in of_place)]

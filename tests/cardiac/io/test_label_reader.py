@@ -327,6 +327,18 @@ def test_masks_that_overlap_are_named(beating, cine, save):
         read_labels(save(masks), cine)
 
 
+def test_layers_of_overlapping_segments_are_named(beating, cine, save):
+    """As SimpleITK makes of 3D Slicer's .seg.nrrd: ids of each layer as components of a voxel."""
+    ids = beating.labels[0]
+    layers = np.stack([ids == 3, 2 * (ids >= 2), ids == 1, ids == 0]).astype(np.uint8)
+    path = save(layers)
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[..., None, :], image.affine), path)
+    assert nib.load(path).shape == (*ids.shape[::-1], 1, 4)
+    with pytest.raises(FacewarpError, match=r"4 values for each voxel.*Logical operators, Subtr"):
+        read_labels(path, cine)
+
+
 def test_another_number_of_phases_is_refused(beating, cine, save):
     with pytest.raises(FacewarpError, match="the labels have 2 phases, the cine 6"):
         read_labels(save(beating.labels[:2]), cine)

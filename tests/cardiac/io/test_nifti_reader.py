@@ -231,6 +231,10 @@ def test_what_is_no_volume_is_refused(tmp_path, data):
     many = tmp_path / "many.nii"
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3, 2, 2), np.int16), affine()), many)
     assert "5 axes" in refused(many)
+    layers = tmp_path / "layers.nii"  # of 3D Slicer's .seg.nrrd, by SimpleITK
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3, 1, 2), np.int16), affine()), layers)
+    assert "2 values for each voxel" in refused(layers)
+    assert "layers of overlapping segments" in refused(layers)
     waves = tmp_path / "waves.nii"
     nib.save(nib.Nifti1Image(data.T.astype(np.complex64), affine()), waves)
     assert "complex" in refused(waves)

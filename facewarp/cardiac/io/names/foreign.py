@@ -57,7 +57,10 @@ def way_in(path: Path) -> str:
         read = f"SimpleITK.ReadImage({path.name!r})"
         first = ""
         if lower.endswith(".seg.nrrd"):  # whose layers of overlapping parts become vectors
-            first = "Export it in 3D Slicer (Segmentations, Export to files, NIfTI). Without it: "
+            first = (
+                "Export it in 3D Slicer (Segmentations, Export to files, NIfTI). Without it, where "
+                "no segments overlap: "
+            )
         return f"{first or 'Convert it: '}SimpleITK.WriteImage({read}, {name + '.nii.gz'!r})"
     if lower.endswith(_BY_NIBABEL):
         return f"Convert it: nibabel.save(nibabel.load({path.name!r}), {name + '.nii.gz'!r})"

@@ -16,6 +16,17 @@ _BLOCKS: Final = 32  # along the shorter side of a picture, for means that noise
 _NAMED: Final = 4  # pairs of pictures
 _DETOUR: Final = 1.4  # times the change of a shorter way through all phases, in half the slices
 _DETOUR_OF_FEW: Final = 2.5  # in fewer of them
+#: Of the usual change from slice to slice, less than which two show one place: 0.35 and more in
+#: patients of ACDC, 0.17 in 95 % of them with a slice once more, a pixel aside, in noise of 4 %.
+_DOUBLED: Final = 0.25
+_FEWEST_SLICES: Final = 5  # that tell an order
+_MOST_SLICES: Final = 40  # more are of a stack that was resampled
+#: Change to the slice after the next over that to the next, in the best order, from which pictures
+#: tell an order: 1.4 to 2.2 in patients, 1 in what has none.
+_FARTHER: Final = 1.2
+_NO_SHORTER: Final = 1e-3  # of the way as stored, less than which a rearrangement gains nothing
+_SOME_PHASES: Final = 4  # in which slices are compared
+_SHORTER: Final = 0.96  # times the way through a stack, up to which another order is better
 _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two beats may differ
 
 
@@ -46,6 +57,45 @@ def about_copies(data: NDArray[np.float32]) -> list[str]:
             "phases counts them twice"
         )
     return said
+
+
+def about_doubled(data: NDArray[np.float32], slice_mm: float) -> list[str]:
+    """Return what is to be said of neighboring slices that show one place twice.
+
+    Args:
+        data: ``(T, D, H, W)``.
+        slice_mm: from slice to slice; thin ones look alike anyhow.
+    """
+    if slice_mm < _THIN_MM or data.shape[1] < _FEWEST_SLICES:
+        return []
+    steps = np.diagonal(_slices_unlike(data), 1)
+    same = (data[:, 1:] == data[:, :-1]).all(axis=(0, 2, 3))  # told as copies
+    usual = float(np.median(steps[~same])) if not same.all() else 0.0
+    twice = np.flatnonzero(~same & (steps < _DOUBLED * usual))
+    if not twice.size:
+        return []
+    which = ", ".join(f"{z + 1} and {z + 2}" for z in twice[:_NAMED])
+    return [
+        f"slices {which} look as alike as pictures of one place: where a slice is there twice, "
+        "volumes count it twice"
+    ]
+
+
+def about_slice_order(data: NDArray[np.float32]) -> list[str]:
+    """Return what is to be said of slices whose pictures follow one another in another order.
+
+    Args:
+        data: ``(T, D, H, W)``.
+    """
+    order = slice_order(data)
+    if order == list(range(len(order))):
+        return []
+    better = " ".join(str(z + 1) for z in order)
+    return [
+        "the order of the slices seems to be wrong, or breath-holds moved the heart by more than "
+        f"a slice: their pictures follow one another as neighbors do in the order {better}; "
+        "contours, volumes and motion suffer from it"
+    ]
 
 
 def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:
@@ -115,6 +165,71 @@ def out_of_order(data: NDArray[np.float32]) -> list[int]:
     detour = step * phases / np.maximum(shorter, 1e-6)
     often = (detour > _DETOUR).mean() >= 0.5
     return np.flatnonzero(detour > (_DETOUR if often else _DETOUR_OF_FEW)).tolist()
+
+
+def slice_order(data: NDArray[np.float32]) -> list[int]:
+    """Return the order of slices in which their pictures follow one another best.
+
+    From slice to slice pictures change little by little, and from one to the next but one about
+    twice as much: a slice in a wrong place makes the way through the stack longer. Slices are
+    put elsewhere, exchanged and turned round in groups as long as that makes it shorter.
+
+    Args:
+        data: ``([T,] D, H, W)``.
+
+    Returns:
+        Numbers of all slices, from 0; those that hold no picture, or the very one before, stay at
+        their places. As stored where no other order is better.
+    """
+    stack = data if data.ndim == 4 else data[None]
+    pictured = np.flatnonzero(stack.max(axis=(0, 2, 3)) != stack.min(axis=(0, 2, 3)))
+    again = [z for z in pictured if z and np.array_equal(stack[:, z], stack[:, z - 1])]
+    pictured = np.setdiff1d(pictured, again)
+    order = list(range(stack.shape[1]))
+    if not _FEWEST_SLICES <= len(pictured) <= _MOST_SLICES:
+        return order
+    unlike = _slices_unlike(stack[:, pictured])
+    best = np.arange(len(pictured))
+    way = stored = _way(unlike, best)
+    while True:
+        ways = [(_way(unlike, other), other) for other in _rearranged(best)]
+        shortest, other = min(ways, key=lambda pair: pair[0])
+        if shortest > way - _NO_SHORTER * stored:
+            break
+        way, best = shortest, other
+    by_twos = float(unlike[best[:-2], best[2:]].mean()) * (len(best) - 1)
+    if way > _SHORTER * stored or by_twos < _FARTHER * way:
+        return order
+    if best[0] > best[-1]:
+        best = best[::-1]  # which end is first, this does not tell
+    for place, slice_ in zip(pictured.tolist(), pictured[best].tolist(), strict=True):
+        order[place] = slice_
+    return order
+
+
+def _slices_unlike(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how unlike any two slices of ``(T, D, H, W)`` are, ``(D, D)``: mean of some phases."""
+    small = _block_means(data[:: -(-len(data) // _SOME_PHASES)])
+    unlike: NDArray[np.float32] = 1 - np.einsum("tik,tjk->tij", small, small).mean(axis=0)
+    return unlike
+
+
+def _way(unlike: NDArray[np.floating], order: NDArray[np.intp]) -> float:
+    return float(unlike[order[:-1], order[1:]].sum())
+
+
+def _rearranged(order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return orders with one slice put elsewhere, two exchanged, or a group turned round."""
+    count, found = len(order), []
+    for one in range(count):
+        rest = np.delete(order, one)
+        found += [np.insert(rest, at, order[one]) for at in range(count) if at != one]
+        for other in range(one + 2, count):
+            exchanged_two, turned = order.copy(), order.copy()
+            exchanged_two[[one, other]] = exchanged_two[[other, one]]
+            turned[one : other + 1] = turned[one : other + 1][::-1]
+            found += [exchanged_two, turned]
+    return found
 
 
 def _shorter_way(unlike: NDArray[np.float32]) -> float:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from fixtures.dicom_scans import numbered
 
-from facewarp.cardiac.io.slices.phase_similarity import mixed_up, out_of_order
+from facewarp.cardiac.io.slices.phase_similarity import (
+    about_doubled,
+    about_slice_order,
+    mixed_up,
+    out_of_order,
+    slice_order,
+)
+from facewarp.training.synthetic.phantom.recipe import PhantomWishes, draw_recipe
 
 
 @pytest.fixture
@@ -69,3 +76,49 @@ def test_noise_and_what_stands_still_are_in_any_order(rng):
 def test_several_beats_are_not_judged(ring, rng):
     beats = np.concatenate([ring[::2]] * 3) + rng.normal(0, 1, (30, 4, 64, 64))
     assert out_of_order(beats.astype(np.float32)) == []
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    """(2, 11, 80, 80) of a drawn chest: end-diastole and end-systole."""
+    wishes = PhantomWishes(seed=7, phases=2, slice_mm=9.0, pixel_mm=2.6)
+    return draw_recipe(wishes, 1).scanner().scan()[0]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10],
+        [0, 2, 3, 4, 5, 6, 7, 1, 8, 9, 10],
+        sorted(range(11), key=lambda z: str(z + 1)),  # by the letters of their names
+        [*range(0, 11, 2), *range(1, 11, 2)],  # as they were acquired
+        [0, 1, 2, 3, 4, 10, 9, 8, 7, 6, 5],
+    ],
+)
+def test_slices_in_a_wrong_order_are_put_right(scanned, order):
+    assert slice_order(scanned) == list(range(scanned.shape[1]))
+    found = [order[place] for place in slice_order(scanned[:, order])]
+    assert found in (sorted(order), sorted(order)[::-1])
+    (said,) = about_slice_order(scanned[:, order])
+    assert said.startswith("the order of the slices seems to be wrong")
+
+
+def test_slices_without_a_picture_stay_where_they_are(scanned):
+    empty = np.zeros_like(scanned[:, :2])
+    padded = np.concatenate([empty, scanned[:, [0, 2, 1, *range(3, 11)]], empty], axis=1)
+    assert slice_order(padded) == [0, 1, 2, 4, 3, *range(5, 15)]
+    assert about_slice_order(scanned[:, :4]) == []
+
+
+def test_noise_has_no_order_of_slices(rng):
+    assert about_slice_order(rng.normal(0, 1, (3, 10, 64, 64)).astype(np.float32)) == []
+
+
+def test_a_slice_acquired_twice_is_said(scanned, rng):
+    assert about_doubled(scanned, 9.0) == []
+    again = np.insert(scanned, 6, scanned[:, 6], axis=1)
+    again += rng.normal(0, 0.02, again.shape).astype(np.float32)
+    (said,) = about_doubled(again, 9.0)
+    assert said.startswith("slices 7 and 8 look as alike as pictures of one place")
+    assert about_doubled(again, 2.0) == []
+    assert about_doubled(np.insert(scanned, 6, scanned[:, 6], axis=1), 9.0) == []  # a copy
