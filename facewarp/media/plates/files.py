@@ -279,9 +279,7 @@ def _replaced(like: Path, deep: DeepImage) -> Any:
         pixels[..., place][inner] = deep.codes[..., channel][outer]
     if _lossy_compression(spec):
         spec.attribute("compression", "zips")
-    buffer = oiio.ImageBuf(spec)
-    buffer.set_pixels(spec.roi, pixels)
-    return buffer
+    return _filled(spec, pixels)
 
 
 def _lossy_compression(spec: Any) -> str | None:
@@ -318,8 +316,14 @@ def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Ima
         codes = np.dstack([codes, alpha.astype(codes.dtype) * 257])
     if same and icc is not None:
         spec.attribute("ICCProfile", f"uint8[{len(icc)}]", np.frombuffer(icc, np.uint8))
-    buffer = oiio.ImageBuf(spec)
-    buffer.set_pixels(spec.roi, np.ascontiguousarray(codes))
+    return _filled(spec, np.ascontiguousarray(codes))
+
+
+def _filled(spec: Any, pixels: NDArray[Any]) -> Any:
+    """Return a plate of these pixels; one that took none would be written black."""
+    buffer = openimageio().ImageBuf(spec)
+    if not buffer.set_pixels(spec.roi, pixels):
+        raise OSError(_reason(buffer))
     return buffer
 
 
