@@ -302,13 +302,20 @@ class VideoSource(Source):
                 break
             if time >= earliest:
                 convert.change_aspect(told_aspect(stream) / self._first_aspect)
-                frame = self._frame_of(picture, convert, time, count)
+                try:
+                    frame = self._frame_of(picture, convert, time, count)
+                except av.FFmpegError as error:  # colors that only this picture has: it is damaged
+                    _log.debug("%s: converting: %s", self.path, error)
+                    timed.unreadable += 1
+                    continue
                 if self._seen is not None:
                     self._seen(frame)
                 yield frame
                 count += 1
         else:
             self._reached_end, self.end_time = True, timed.end_time
+        if count == 0 and timed.unreadable:
+            raise FacewarpError("no picture's colors can be converted", self.path, COPY_AGAIN)
         if count == 0:
             what = "the video has no frames in the range asked for"
             raise FacewarpError(what, self.path, "Change --start or --end.")

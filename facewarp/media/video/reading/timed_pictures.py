@@ -53,7 +53,7 @@ class Faults:
     """What a video promised and did not hold.
 
     Attributes:
-        errors: What could not be read or decoded, incomplete pictures included.
+        errors: What could not be read, decoded or shown, incomplete pictures included.
         promised_s: When the file says that it ends, where that is later than it does; else None.
         early: What else tells that it was cut short, if anything does.
         lead: Pictures of the beginning that could not be decoded, for want of a key picture.
@@ -84,6 +84,7 @@ class TimedPictures:
 
     Attributes:
         end_time: when the last picture that was read ends, s.
+        unreadable: how many pictures could be decoded and not shown, as who reads them counts.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class TimedPictures:
         self._pacing, self._note = pacing, note
         self._decoder = PictureDecoder(path, container, stream, pacing.timeline)
         self._incomplete: list[float] = []
-        self.end_time = 0.0
+        self.end_time, self.unreadable = 0.0, 0
 
     def seek(self, time: float) -> bool:
         """Go to the last key picture before a time, in seconds; return whether that can be done."""
@@ -157,7 +158,7 @@ class TimedPictures:
         is_short = promised_s - self.end_time > margin_s
         early = early_end(self._path, self._container, self._stream, self._decoder.last)
         incomplete = [time for time in self._incomplete if time >= start]
-        errors = self._decoder.faults + len(incomplete)
+        errors = self._decoder.faults + len(incomplete) + self.unreadable
         if incomplete and errors == 1 and incomplete[0] + margin_s >= self.end_time - _LAST_S:
             early = early or "its last picture is incomplete"
         return Faults(errors, promised_s if is_short else None, early, self._decoder.lead)

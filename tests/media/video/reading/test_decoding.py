@@ -1,6 +1,7 @@
 """Pictures that are damaged, missing or told by nothing at all."""
 
 import logging
+import re
 
 import av
 import numpy as np
@@ -69,3 +70,17 @@ def test_a_recording_that_begins_between_key_pictures_is_told(make_clip):
         in (source.notes[0])
     )
     assert not source.truncated
+
+
+def test_a_picture_whose_colors_cannot_be_converted_is_left_out_and_told(make_clip, caplog):
+    """ProRes tells colors in the header of each picture: the third one's are damaged."""
+    path = make_clip("clip.mov", frames=6, codec="prores_ks", pix_fmt="yuv422p10le")
+    content = bytearray(path.read_bytes())
+    at = [found.start() for found in re.finditer(b"icpf", bytes(content))][2]
+    content[at + 20] = 8  # the matrix: YCgCo
+    path.write_bytes(content)
+    source = open_source(path)
+    with caplog.at_level(logging.WARNING):
+        assert [frame.index for frame in source] == list(range(5))
+    assert source.truncated
+    assert "errors: 1" in caplog.text
