@@ -81,6 +81,9 @@ class Job(Protocol):
             A ``"done"`` or ``"skipped"`` outcome; `work_on` measures its time and memory.
         """
 
+    def already(self) -> Outcome | None:
+        """Return a ``"skipped"`` outcome where it is done already, and whole; None otherwise."""
+
     def sweep(self) -> None:
         """Remove what a process that was killed during it has left half-written."""
 

@@ -1,11 +1,14 @@
 """Run a batch: in this process, in several, or on a cluster."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from facewarp.batch.jobs import Batch, Job, Outcome
 from facewarp.batch.ray_cluster import run_on_ray
 from facewarp.batch.worker_pool import Event, EventHandler, run_here, run_in_processes
+from facewarp.errors import FacewarpError
 
 
 def run_batch(
@@ -36,8 +39,10 @@ def run_batch(
         KeyboardInterrupt: with a note that says what was kept.
     """
     ended: dict[str, Outcome] = {}
+    begun: dict[str, Job] = {}
 
     def heard(event: Event) -> None:
+        begun[event.job.name] = event.job
         if event.outcome is not None:
             ended[event.job.name] = event.outcome
         if on_event is not None:
@@ -54,6 +59,11 @@ def run_batch(
         else:
             run_here(jobs, heard)
     except KeyboardInterrupt as stop:
+        for name, job in begun.items():
+            if name not in ended:  # what it wrote may have appeared just before
+                with suppress(FacewarpError, OSError):
+                    found = job.already()
+                    ended |= {} if found is None else {name: replace(found, status="done")}
         kept = len(batch().of("done")) + len(batch().of("skipped"))
         if kept:
             on_interrupt(batch())

@@ -81,14 +81,18 @@ class ClipJob:
     def run(self, report: Report) -> Outcome:
         """Track the clip and write its record, unless it is finished already."""
         about = self._about()
-        if self.resume and (found := finished(self, about)) is not None:
-            return self._outcome("skipped", found["result"])
+        if self.resume and (found := self._already(about)) is not None:
+            return found
         self._check_free()
         result = self._track(report, about["settings"])
         sizes = {os.path.relpath(p, self.record.parent): p.stat().st_size for p in self.written()}
         plain = json.loads(json.dumps(result, default=_as_text))
         write_json(self.record, {"about": about, "files": sizes, "result": plain})
         return self._outcome("done", plain)
+
+    def already(self) -> Outcome | None:
+        """See `facewarp.batch.jobs.Job`."""
+        return self._already(self._about())
 
     def written(self) -> list[Path]:
         """Return the files that hold the results, as far as they are there."""
@@ -120,6 +124,10 @@ class ClipJob:
             record=self.record.absolute(),
             settings=self.settings.absolute(),
         )
+
+    def _already(self, about: dict[str, Any]) -> Outcome | None:
+        found = finished(self, about)
+        return None if found is None else self._outcome("skipped", found["result"])
 
     def _outcome(self, status: Any, result: Result) -> Outcome:
         size = sum(path.stat().st_size for path in self.written())

@@ -80,13 +80,20 @@ class Job:
 
     def run(self, report: Report) -> Outcome:
         """Analyze the patient and write its folder, unless it is finished already."""
-        if self.resume and (found := finished(self)) is not None:
-            size = _size(self.target)
-            return Outcome(self.name, self.source, self.target, "skipped", found, bytes=size)
+        if self.resume and (found := self.already()) is not None:
+            return found
         _analyse(self, report)
         summary = json.loads((self.target / MARK).read_text("utf-8"))
         size = _size(self.target)
         return Outcome(self.name, self.source, self.target, "done", summary, bytes=size)
+
+    def already(self) -> Outcome | None:
+        """See `facewarp.batch.jobs.Job`."""
+        found = finished(self)
+        if found is None:
+            return None
+        size = _size(self.target)
+        return Outcome(self.name, self.source, self.target, "skipped", found, bytes=size)
 
     def sweep(self) -> None:
         """See `facewarp.batch.jobs.Job`."""
