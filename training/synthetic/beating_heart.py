@@ -97,37 +97,46 @@ class BeatingHeart:
 
     def moved(self, points_mm: FloatArray, contraction: float) -> FloatArray:
         """Map points ``(..., 3)`` of the heart at end-diastole to the contracted heart."""
-        x, y, z = np.moveaxis(np.asarray(points_mm, dtype=np.float64), -1, 0)
-        rho, angle = np.hypot(x, y), np.arctan2(y, x)
+        if not contraction:
+            return np.array(points_mm, dtype=np.float64)
+        x, y, z = _coordinates(points_mm)
+        rho = before = np.hypot(x, y)
         beyond = np.maximum(rho - self._epicardium(z), 0)
-        rho = rho - self._pull(angle, contraction) * _reach(beyond)
+        rho = rho - self._pull(x, rho, contraction) * _reach(beyond)
         inner, scale = self._endocardium(z), 1 - self.narrowing * contraction
         outside = np.sqrt(np.maximum(rho**2 - (1 - scale**2) * inner**2, 0))
         linear, cubic = _cavity_map(scale)
         share = rho / np.maximum(inner, 1e-9)
         rho = np.where(rho <= inner, rho * (linear + cubic * share**2), outside)
         z = np.interp(z, *self._levels(contraction)) + np.minimum(z, 0)
-        return np.stack([rho * np.cos(angle), rho * np.sin(angle), z], axis=-1)
+        return _stretched(points_mm, x, y, z, rho / np.maximum(before, 1e-12))
 
     def unmoved(self, points_mm: FloatArray, contraction: float) -> FloatArray:
         """Map points ``(..., 3)`` of the contracted heart to end-diastole."""
-        x, y, z = np.moveaxis(np.asarray(points_mm, dtype=np.float64), -1, 0)
+        if not contraction:
+            return np.array(points_mm, dtype=np.float64)
+        x, y, z = _coordinates(points_mm)
         z = np.interp(z, *self._levels(contraction)[::-1]) + np.minimum(z, 0)
-        rho, angle = np.hypot(x, y), np.arctan2(y, x)
+        after = np.hypot(x, y)
         inner, scale = self._endocardium(z), 1 - self.narrowing * contraction
-        outside = np.sqrt(rho**2 + (1 - scale**2) * inner**2)
+        rho = np.sqrt(after**2 + (1 - scale**2) * inner**2)
+        cavity = after <= scale * inner
+        rho[cavity] = self._in_cavity(after[cavity], inner[cavity], scale)
+        distance = rho - self._epicardium(z)
+        far = distance > 0
+        beyond, pull = distance[far], self._pull(x[far], after[far], contraction)
+        rho[far] += _pushed_out(beyond, pull) - beyond
+        return _stretched(points_mm, x, y, z, rho / np.maximum(after, 1e-12))
+
+    @staticmethod
+    def _in_cavity(after: FloatArray, inner: FloatArray, scale: float) -> FloatArray:
+        """Radii at end-diastole of those in the contracted cavity."""
         linear, cubic = _cavity_map(scale)
-        after = np.minimum(rho / np.maximum(inner, 1e-9), scale)
+        after = after / np.maximum(inner, 1e-9)
         share = after / scale
         for _ in range(6):  # Newton
             share -= (share * (linear + cubic * share**2) - after) / (linear + 3 * cubic * share**2)
-        rho = np.where(rho <= scale * inner, share * inner, outside)
-        beyond = np.maximum(rho - self._epicardium(z), 0)
-        pull, before = self._pull(angle, contraction), beyond
-        for _ in range(14):  # a contraction mapping, its factor the squeeze
-            before = beyond + pull * _reach(before)
-        rho = rho + before - beyond
-        return np.stack([rho * np.cos(angle), rho * np.sin(angle), z], axis=-1)
+        return share * inner
 
     def picture(self, points_mm: FloatArray) -> FloatArray:
         """Return gray values 0..1 at points ``(..., 3)`` of the chest at end-diastole."""
@@ -160,9 +169,10 @@ class BeatingHeart:
         share = np.where(z < 0, 0, z / (self.length_mm + self.wall_mm))
         return (self.radius_mm + self.wall_mm) * np.sqrt(np.maximum(1 - share**2, 0))
 
-    def _pull(self, angle: FloatArray, contraction: float) -> FloatArray:
+    def _pull(self, x: FloatArray, rho: FloatArray, contraction: float) -> FloatArray:
         """Squeeze by direction: full towards the right ventricle, none on the other side."""
-        return self.squeeze * contraction * np.cos((angle - np.pi) / 2) ** 4
+        cos = np.where(rho > 0, x / np.maximum(rho, 1e-12), 1.0)
+        return self.squeeze * contraction * ((1 - cos) / 2) ** 2
 
     def _levels(self, contraction: float) -> tuple[FloatArray, FloatArray]:
         end = self.length_mm + self.wall_mm
@@ -277,6 +287,28 @@ def _cavity_map(scale: float) -> tuple[float, float]:
     """
     cubic = (1 / scale - scale) / 2
     return scale - cubic, cubic
+
+
+def _coordinates(points_mm: FloatArray) -> FloatArray:
+    """Return x, y, z ``(3, N)`` of points ``(..., 3)``, each in one piece."""
+    return np.ascontiguousarray(np.asarray(points_mm, dtype=np.float64).reshape(-1, 3).T)
+
+
+def _stretched(
+    like: FloatArray, x: FloatArray, y: FloatArray, z: FloatArray, ratio: FloatArray
+) -> FloatArray:
+    """Return points ``(..., 3)`` in the shape of others, their x and y times a ratio."""
+    return np.stack([x * ratio, y * ratio, z], axis=-1).reshape(np.shape(like))
+
+
+def _pushed_out(beyond: FloatArray, pull: FloatArray) -> FloatArray:
+    """Return the distances that a pull, times their `_reach`, has shortened to those given."""
+    before = beyond + pull * _reach(beyond)
+    for _ in range(4):  # Newton; the slope is above 1 minus the squeeze
+        fade = np.exp(-((before / _SQUEEZE_MM) ** 2))
+        slope = 1 - pull * fade * (1 - 2 * (before / _SQUEEZE_MM) ** 2)
+        before -= (before * (1 - pull * fade) - beyond) / slope
+    return before
 
 
 def _reach(distance: FloatArray) -> FloatArray:

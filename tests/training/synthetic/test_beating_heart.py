@@ -42,7 +42,7 @@ def test_ejection_fraction_is_the_configured_one():
 def test_motion_and_its_inverse_undo_each_other(contraction, rng):
     points = rng.uniform(-80, 80, (5000, 3)) + [0, 0, 40]
     there = HEART.moved(points, contraction)
-    np.testing.assert_allclose(HEART.unmoved(there, contraction), points, atol=1e-5)
+    np.testing.assert_allclose(HEART.unmoved(there, contraction), points, atol=1e-9)
     assert (np.abs(there - points).max() < 1e-9) == (contraction == 0)
 
 
