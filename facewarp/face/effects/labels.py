@@ -1,6 +1,7 @@
 """Effect `labels`: tint and outline the template's parts on each face."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import cv2
@@ -68,8 +69,17 @@ class Labels(FaceEffect):
 
 
 def label_picture(template: "Template") -> NDArray[np.uint8]:
-    """Draw tints and contours of a template's parts, (1280, 1040, 4) RGBA, straight alpha."""
+    """Draw tints and contours of a template's parts, (1280, 1040, 4) RGBA, straight alpha.
+
+    It may not be written to: the next clip with the same template gets it again.
+    """
     probabilities = np.asarray(template.probabilities, dtype=np.float32)
+    return _picture_of(probabilities.tobytes(), probabilities.shape)
+
+
+@lru_cache(maxsize=4)
+def _picture_of(probabilities_f32: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    probabilities = np.frombuffer(probabilities_f32, np.float32).reshape(shape)
     fine = [
         cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR) for part in probabilities
     ]
@@ -84,10 +94,10 @@ def label_picture(template: "Template") -> NDArray[np.uint8]:
     inside = 1 - sharp[FacePart.BACKGROUND]
     weighted[FacePart.FACE] *= _RIM + (1 - _RIM) * _rim(inside)
     alpha = weighted.sum(axis=0)
-    color = np.tensordot(weighted, PART_COLORS.astype(np.float32), (0, 0))
-    color /= np.maximum(alpha, 1e-6)[..., None]
+    color = PART_COLORS.astype(np.float32).T @ weighted.reshape(len(weighted), -1)
+    color /= np.maximum(alpha, 1e-6).ravel()
     whole = np.empty((*alpha.shape, 4), np.float32)
-    whole[..., :3], whole[..., 3] = color, alpha * 255
+    whole[..., :3], whole[..., 3] = color.T.reshape(*alpha.shape, 3), alpha * 255
     rgba = np.rint(whole, out=whole).astype(np.uint8)
     rgba = cv2.resize(rgba, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
     pixels = rgba.reshape(-1, 4)
@@ -99,6 +109,7 @@ def label_picture(template: "Template") -> NDArray[np.uint8]:
         drawn = np.flatnonzero(line > 0)
         shown = line.ravel()[drawn] * np.float32(_LINE_ALPHA / 255)
         pixels[drawn] = _over(pixels[drawn], color, shown)
+    rgba.setflags(write=False)
     return rgba
 
 

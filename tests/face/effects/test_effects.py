@@ -11,7 +11,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.effects.canonical import CANONICAL_SHAPE
 from facewarp.face.effects.factory import EFFECTS, make_effect
-from facewarp.face.effects.labels import Labels
+from facewarp.face.effects.labels import Labels, label_picture
 from facewarp.face.effects.style import STYLE_SHAPE, StyleFace
 from facewarp.face.effects.texture import Texture
 from facewarp.face.rendering.color_transfer import PartColors
@@ -210,6 +210,15 @@ def test_labels_have_their_parts_colors(template, face_at):
     eye = np.rint(face.landmarks[36:42].mean(axis=0)).astype(int)
     assert out[mouth[1], mouth[0], 0] > out[mouth[1], mouth[0], 2] + 30  # orange
     assert out[eye[1], eye[0], 1] > out[eye[1], eye[0], 0] + 30  # green
+
+
+def test_a_picture_of_labels_is_drawn_once_for_each_template(template):
+    """Clip after clip has the same; what they share is not to be written to."""
+    picture = label_picture(template)
+    assert label_picture(replace(template, name="the same")) is picture
+    assert not picture.flags.writeable
+    mirrored = label_picture(replace(template, probabilities=template.probabilities[..., ::-1]))
+    assert (mirrored != picture).any()
 
 
 def test_two_faces_are_both_drawn(template, face_at):
