@@ -150,7 +150,8 @@ $(RUN): pyproject.toml .venv/.installed-torch
 	$(PIP) --editable '.[live]'
 	@touch $@
 
-$(DEV): $(RUN)
-	$(SAY) "Installing the tools for testing and development into .venv ..."
+# They bring what runs with them: one installation, unless `demo` asks for the other beside it.
+$(DEV): $(if $(filter demo,$(MAKECMDGOALS)),$(RUN),pyproject.toml .venv/.installed-torch)
+	$(SAY) "Installing facewarp with the tools for testing into .venv (some minutes, once) ..."
 	$(PIP) --editable '.[live,train,dev]'
-	@touch $@
+	@touch $(RUN) $@
