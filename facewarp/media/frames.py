@@ -313,11 +313,16 @@ class Source(Closing, ABC):
         self.end_time = 0.0
         self.notes: list[str] = []
 
+    @property
+    def label(self) -> str:
+        """How messages name it: its path, or an address as it may be displayed."""
+        return str(self.path)
+
     def note(self, text: str) -> None:
         """Tell the user, once, something about how this is read."""
         if text not in self.notes:
             self.notes.append(text)
-            _log.warning("%s: %s", self.path, text)
+            _log.warning("%s: %s", self.label, text)
 
     def opened_at(self, start: float) -> "Source":
         """Return the same input with the same rate, to be read from a second of its own on.

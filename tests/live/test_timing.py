@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from fixtures.full_disk import small_files as small_files
 
 from facewarp.errors import FacewarpError
 from facewarp.live.outputs.memory_watch import MemoryWatch
@@ -134,6 +135,22 @@ def test_lines_appear_under_their_name_at_the_end_only(tmp_path):
     assert json.loads(hidden.read_text())["frame"] == 0  # a killed process leaves whole lines
     writer.close()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_keeps_whole_lines_and_is_told_at_the_end(tmp_path, small_files, caplog):
+    path = tmp_path / "times.jsonl"
+    writer = TimingWriter(path, 0.0)
+    with small_files(1000):
+        for index in range(20):
+            writer(timing(index))
+    assert 0 < writer.kept < 20
+    assert caplog.text.count("nothing more is written, the session goes on") == 1
+    with pytest.raises(FacewarpError, match=r"no space.*times\.jsonl"):
+        writer.close()
+    writer.close()
+    lines = [json.loads(line)["frame"] for line in path.read_text().splitlines()]
+    assert lines == list(range(writer.kept))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path):

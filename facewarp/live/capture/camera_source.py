@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
+import numpy as np
 
 from facewarp.errors import FacewarpError
 from facewarp.live.capture.camera import Camera, Given, four_letters
@@ -24,13 +25,18 @@ from facewarp.live.capture.camera_list import (
     ways_to,
 )
 from facewarp.live.interfaces import CapturedFrame
-from facewarp.media.frames import Frame, Source
+from facewarp.media.frames import Frame, Image, Source
 
 _log = logging.getLogger(__name__)
 
 _TRIES, _BETWEEN_S = 5, 0.05  # images that may be missing in a row before a camera counts as lost
 _MOST_FPS = 1000.0
 _AGAIN_S = 1.0  # between two attempts to find it again
+
+_TO_RGB = {
+    1: cv2.COLOR_GRAY2RGB, 2: cv2.COLOR_YUV2RGB_YUY2, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB,
+}  # fmt: skip
+"""By the channels of what a capture gives."""
 
 Lister = Callable[[], Sequence[Camera]]
 
@@ -101,7 +107,8 @@ class CameraSource(Source):
                 taken = self._capture.grab()
                 stamp = time.perf_counter()
                 good, picture = self._capture.retrieve() if taken else (False, None)
-                if not good or picture is None:
+                image = _rgb_of(picture) if good else None
+                if image is None:
                     failed += 1
                     if failed < _TRIES and self._capture.isOpened():
                         self._closed.wait(_BETWEEN_S)
@@ -111,7 +118,6 @@ class CameraSource(Source):
                     continue
                 failed = 0
                 zero = stamp if zero is None else zero
-                image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
                 yield CapturedFrame(image, stamp - zero, index, 0, stamp)
                 index += 1
         finally:
@@ -197,7 +203,7 @@ class CameraSource(Source):
     def _first(self, capture: Any) -> tuple[bool, Any]:
         for _ in range(_TRIES):
             good, picture = capture.read()
-            if good and picture is not None:
+            if good and _rgb_of(picture) is not None:
                 return True, picture
             time.sleep(_BETWEEN_S)
         return False, None
@@ -229,6 +235,23 @@ class CameraSource(Source):
             what = f"camera {self.camera} is not there"
             raise FacewarpError(what, fix="Plug it in; facewarp cameras lists those that are.")
         return (here or same)[0]
+
+
+def _rgb_of(picture: Any) -> Image | None:
+    """Return what a capture gave as (H, W, 3) uint8 RGB; None where it is no picture.
+
+    Most give BGR of 8 bits. Drivers that OpenCV does not convert for give gray (infrared), gray of
+    16 bits, or YUY2; a transfer that was cut short is a picture without pixels.
+    """
+    if picture is None or not getattr(picture, "size", 0):
+        return None
+    if picture.dtype == np.uint16:
+        picture = (picture >> 8).astype(np.uint8)
+    if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+        return None
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    code = _TO_RGB.get(channels)
+    return None if code is None else np.asarray(cv2.cvtColor(picture, code))
 
 
 def choose_camera(wanted: str | None = None) -> Camera:

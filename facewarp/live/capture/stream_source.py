@@ -30,6 +30,7 @@ from facewarp.media.video.container import (
 )
 from facewarp.media.video.pixels.color_conversion import Color, description_of
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect
+from facewarp.media.video.reading.decoding import JpegDecoder
 from facewarp.media.video.reading.deinterlace import Deinterlacer
 from facewarp.media.video.stream_info import StreamInfo, choose_video_stream
 from facewarp.media.yuv.readable import refuse_unreadable
@@ -98,6 +99,11 @@ class StreamSource(Source):
     @property
     def name(self) -> str:
         """The address without user name and password."""
+        return self._shown
+
+    @property
+    def label(self) -> str:
+        """The same, where a path would lose a slash."""
         return self._shown
 
     def __iter__(self) -> Iterator[Frame]:
@@ -220,6 +226,7 @@ class StreamSource(Source):
         )
         self._end_s = 0.0
         packets, faults = container.demux(stream), 0
+        jpeg = JpegDecoder(stream) if stream.codec_context.name == "mjpeg" else None
         while faults < _MOST_FAULTS:
             try:
                 packet = next(packets, None)
@@ -229,8 +236,10 @@ class StreamSource(Source):
             if packet is not None and packet.size == 0 and not is_flush(packet):
                 continue
             try:
-                pictures = stream.decode(packet)
+                pictures = (jpeg or stream).decode(packet)
                 faults = 0
+                if jpeg is not None and jpeg.has_half:
+                    pictures, faults = [], 1  # the next one does not need it
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: %s", self._shown, error)
                 pictures, faults = [], faults + 1

@@ -130,6 +130,42 @@ def test_pictures_come_in_rgb_with_the_times_of_their_capture():
     assert device.captures[0].released >= 1
 
 
+def test_gray_deep_and_unconverted_pictures_are_shown_in_color():
+    device = Device()
+    plain = np.full((48, 64, 3), (200, 100, 30), np.uint8)
+    gray = plain[..., 2]
+    yuy2 = np.dstack([np.full((48, 64), 90, np.uint8), np.full((48, 64), 128, np.uint8)])
+    for given, wanted in [
+        (plain, (30, 100, 200)),
+        (np.dstack([plain, gray]), (30, 100, 200)),
+        (plain.astype(np.uint16) * 257, (30, 100, 200)),
+        (gray, (30, 30, 30)),
+        (gray[..., None], (30, 30, 30)),
+        (gray.astype(np.uint16) * 257, (30, 30, 30)),
+        (yuy2, (86, 86, 86)),
+    ]:
+        device.picture = lambda given=given: given
+        source = source_of(device)
+        (frame,) = take(source, 1)
+        source.close()
+        assert frame.image.shape == (48, 64, 3)
+        assert frame.image.dtype == np.uint8
+        assert tuple(frame.image[9, 9]) == wanted
+
+
+def test_a_picture_without_pixels_is_a_missing_one():
+    device = Device()
+    whole, count = device.picture, iter(range(10**6))
+    empty = np.zeros((0, 0, 3), np.uint8)
+    device.picture = lambda: empty if next(count) % 3 == 0 else whole()
+    source = source_of(device)
+    frames = take(source, 6)
+    source.close()
+    assert [frame.index for frame in frames] == list(range(6))
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert len(device.captures) == 1
+
+
 def test_it_is_asked_for_format_size_and_rate_and_says_what_it_gives():
     device = Device(size=(640, 360))
     source = source_of(device, size=(1280, 720), fps=60)

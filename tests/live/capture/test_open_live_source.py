@@ -216,13 +216,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def send_pictures(self, pictures, rate):
-        """Motion JPEG, as network cameras send it."""
+    def send_pictures(self, pictures, rate, cut=()):
+        """Motion JPEG, as network cameras send it; of some pictures half."""
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
         self.end_headers()
-        for picture in pictures:
+        for number, picture in enumerate(pictures):
             _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            jpeg = jpeg[: len(jpeg) // 2] if number in cut else jpeg
             head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             self.wfile.write(head.encode() + jpeg.tobytes() + b"\r\n")
             if self.owner.over.wait(1 / rate):
@@ -353,6 +354,23 @@ def test_a_stream_that_breaks_off_is_connected_anew(camera, server, monkeypatch,
     assert all(earlier.time < later.time for earlier, later in pairwise(frames))
     assert ["broke off" in message for message in caplog.messages] == [True, False]
     assert "pictures come again" in caplog.messages[1]
+
+
+def test_half_a_picture_of_a_camera_is_left_out(server, picture, colors_of):
+    def answer(handler):
+        whole = picture((160, 120), 3)
+        handler.send_pictures([whole] * 12, 60, cut={2, 3, 7})
+        server.over.wait(20)
+
+    server.paths["/worn"] = answer
+    source = StreamSource(server.url("/worn"))
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        if len(frames) == 6:
+            source.close()
+    expected = colors_of(picture((160, 120), 3))
+    assert all(np.abs(colors_of(frame.image) - expected).max() < 12 for frame in frames)
 
 
 def test_viewers_are_told_while_a_stream_is_away(camera, server, monkeypatch):

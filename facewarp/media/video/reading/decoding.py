@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -38,6 +39,7 @@ class PictureDecoder:
         self._path, self._timeline = path, timeline
         self._packets = container.demux(stream)
         self._decoder = alpha_decoder(stream) or stream
+        self._jpeg = JpegDecoder(stream) if stream.codec_context.name == "mjpeg" else None
         self.faults = self._packets_read = self._decoded = self._before_key = 0
         self.last: Packet[VideoStream] | None = None
         self.is_at_joint = False
@@ -68,11 +70,12 @@ class PictureDecoder:
                         continue
                     self._note(packet)
                     on_clock(packet)
-                pictures = self._decoder.decode(packet)
+                pictures = (self._jpeg or self._decoder).decode(packet)
             except (av.FFmpegError, OSError) as error:
                 _log.debug("%s: decoding: %s", self._path, error)
                 self.faults += not self.is_at_joint
                 continue
+            self.faults += bool(self._jpeg and self._jpeg.has_half)
             self._decoded += len(pictures)
             yield from pictures
 
@@ -91,6 +94,58 @@ class PictureDecoder:
         self._has_key = self._has_key or packet.is_keyframe
         self._before_key += not self._has_key
         self._packets_read += 1
+
+
+class JpegDecoder:
+    """Decode Motion JPEG, and tell of pictures of which only the upper part came.
+
+    FFmpeg gives them like whole ones, not marked as corrupt: what is missing is green, or of an
+    earlier picture. Told to be strict, it refuses those that lack a few bits, too, as every picture
+    of some cameras does; so what it refuses is decoded once more, from a clean slate.
+
+    Args:
+        stream: of a file that is open, and of which nothing is decoded yet.
+
+    Attributes:
+        has_half: whether more than an eighth is missing of what was decoded last.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        stream.codec_context.options = {"err_detect": "explode"}
+        stream.codec_context.thread_count = 1  # else an error is told with a later packet
+        self.has_half = False
+
+    def decode(self, packet: "Packet[VideoStream] | None") -> list[av.VideoFrame]:
+        """Decode a packet, or what is held back where there is none.
+
+        Raises:
+            av.FFmpegError: nothing of it can be decoded.
+        """
+        self.has_half = False
+        try:
+            return self._stream.decode(packet)
+        except av.error.InvalidDataError:
+            if packet is None:
+                raise
+            slate = av.CodecContext.create("mjpeg", "r")
+            assert isinstance(slate, av.VideoCodecContext)
+            pictures = [*slate.decode(packet), *slate.decode(None)]
+            if not pictures:
+                raise
+            self.has_half = any(map(_ends_bare, pictures))
+            return pictures
+
+
+def _ends_bare(picture: av.VideoFrame) -> bool:
+    """Whether the last eighth of a picture has no values: Y = U = V = 0, a green no color has."""
+    if len(picture.planes) < 3 or not picture.format.components[0].is_luma:
+        return False
+    bare = []
+    for plane in picture.planes[:3]:
+        codes = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        bare.append(not codes[plane.height - plane.height // 8 : plane.height].any())
+    return all(bare)
 
 
 def alpha_decoder(stream: VideoStream) -> av.VideoCodecContext | None:

@@ -4,6 +4,7 @@ import logging
 import re
 
 import av
+import cv2
 import numpy as np
 
 from facewarp.media.sources import open_source
@@ -51,6 +52,22 @@ def test_a_picture_that_is_incomplete_is_told(make_clip, caplog):
         assert sum(1 for _ in source) > 50
     assert source.truncated
     assert "damaged" in caplog.text
+
+
+def test_half_a_jpeg_is_told_and_a_few_bits_are_not(rng, tmp_path, caplog):
+    """A decoder of JPEG shows green or what was before where data is missing, and does not say."""
+    damaged = tmp_path / "damaged.mjpeg"
+    with damaged.open("wb") as file:
+        for number in range(12):
+            noise = rng.integers(0, 256, (120, 160, 3), np.uint8)
+            jpeg = cv2.imencode(".jpg", noise)[1].tobytes()
+            keep = {4: len(jpeg) // 2, 7: len(jpeg) // 2, 9: len(jpeg) - 300}
+            file.write(jpeg[: keep.get(number)])
+    source = open_source(damaged)
+    with caplog.at_level(logging.WARNING):
+        assert sum(1 for _ in source) == 12
+    assert source.truncated
+    assert "errors: 2" in caplog.text
 
 
 def test_a_recording_that_begins_between_key_pictures_is_told(make_clip):
