@@ -219,11 +219,13 @@ def _extras(name: str) -> Finding:
 
 
 def _video(name: str) -> Finding:
+    copied = _copied_clip()  # which imports OpenCV before PyAV, as its windows want
+
     import av
 
     found = [encoder for encoder in ENCODERS if encoder in av.codecs_available]
     version = metadata.version("av")
-    facts = {"av": version, "h264_encoders": found, "frames_copied": _copied_clip()}
+    facts = {"av": version, "h264_encoders": found, "frames_copied": copied}
     if not found:
         return Finding(name, "absent", f"PyAV {version}, without an H.264 encoder", facts)
     return Finding(name, "ok", f"PyAV {version}, H.264 by {', '.join(found)}", facts)

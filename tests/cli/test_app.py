@@ -365,6 +365,18 @@ def test_doctor_looks_at_everything_and_opens_nothing(monkeypatch: pytest.Monkey
     assert "cpu" in findings["torch"].facts["devices"]
 
 
+def test_doctor_imports_opencv_before_pyav_where_openvino_is_missing() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['openvino'] = None\n"
+        "from facewarp.cli import doctor\n"
+        "doctor._engines('engines'), doctor._video('video')\n"
+        "print([name for name in sys.modules if name in ('av', 'cv2')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['cv2', 'av']"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
 def test_ctrl_c_while_the_program_loads_says_nothing() -> None:
     code = (
