@@ -13,7 +13,7 @@ set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q "mdreg[elastix]==0.5.4" "itk-elastix==0.25.4" "itk==5.4.7" "scipy==1.17.1" "numpy==2.4.6" \
-    "scikit-image==0.26.0"
+    "scikit-image==0.26.0" scikit-learn
 cd "$work"
 "$work/venv/bin/python" -W ignore - <<'PY'
 import sys
