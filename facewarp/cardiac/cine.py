@@ -50,6 +50,7 @@ from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.quantification.heart_rate import rate_by_curve
 from facewarp.cardiac.quantification.indices import (
     base_warnings,
+    curve_base_warnings,
     find_ed,
     find_es,
     indices,
@@ -323,8 +324,11 @@ def _about_result(result: CineResult, labels_ed: Labels, fine: SliceParts | None
     both = result.ed, result.es
     said += about_slices(result.labels, cine.volume.spacing_mm, both, cine.closes)
     if fine is not None:
-        base = fine.doubtful_base(result.es)
-        said += base_warnings(base, result.indices.lv, cine.frames[result.es])
+        bases = [fine.doubtful_base(phase) for phase in range(len(cine.frames))]
+        said += base_warnings(bases[result.es], result.indices.lv, cine.frames[result.es])
+        pairs = zip(cine.frames, bases, strict=True)
+        others = {f: base for f, base in pairs if base and f != cine.frames[result.es]}
+        said += curve_base_warnings(others, result.indices.lv)
     return [*said, *confidence_warnings(result.confidence)]
 
 

@@ -114,8 +114,18 @@ def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
     assert (flags[0]["second look"], flags[1]["second look"] != "ok") == ("ok", True)
     assert "in mirrored slices" in " ".join(doubted.warnings)
     assert "in mirrored slices" not in " ".join(sound.warnings)
-    for result, parts in zip((sound, doubted), judged, strict=True):  # those that are reported
+    asked = list(dict.fromkeys(judged))  # of every phase
+    for result, parts in zip((sound, doubted), asked, strict=True):  # those that are reported
         np.testing.assert_allclose(parts.volumes_ml(), result.volumes_ml, rtol=0.01)
+
+
+def test_a_base_in_doubt_is_said_in_whichever_phase(cine, knowing, monkeypatch):
+    monkeypatch.setattr(SliceParts, "doubtful_base", lambda parts, phase: (1, 30.0))
+    result = analyse(cine, Guided(knowing, SeesCavity()))
+    others = [str(cine.frames[phase]) for phase in range(3) if phase != result.es]
+    said = [text for text in result.warnings if "may show the atrium" in text]
+    assert f"at end-systole (phase {cine.frames[result.es]})" in said[0]
+    assert said[1].startswith(f"in phases {', '.join(others)} the slice nearest to the base")
 
 
 def test_ed_and_es_are_those_of_the_curve_that_is_reported(cine, knowing, monkeypatch):

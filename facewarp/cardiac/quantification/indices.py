@@ -1,5 +1,6 @@
 """Cardiac indices: volumes, ejection fraction, stroke volume, output and mass."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -128,6 +129,27 @@ def base_warnings(doubtful: tuple[int, float] | None, lv: Ventricle, frame: int)
         f"slice {number} from the base may show the atrium at end-systole (phase {frame}): with "
         f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {ef + share:.0f} %; "
         "look at the contours there"
+    ]
+
+
+def curve_base_warnings(doubtful: Mapping[int, tuple[int, float]], lv: Ventricle) -> list[str]:
+    """Return what is to be said of phases but end-systole in which a slice may lie above the base.
+
+    Args:
+        doubtful: by number of the phase, number of the slice from the base, and the left
+            ventricle's volume in it, ml, see `SliceParts.doubtful_base`.
+        lv: the left ventricle.
+    """
+    told = {
+        frame: ml for frame, (_, ml) in doubtful.items() if 100 * ml >= _LEAST_DOUBT * lv.edv_ml
+    }
+    if not told:
+        return []
+    which = ", ".join(str(frame) for frame in told)
+    return [
+        f"in phase{'s' * (len(told) > 1)} {which} the slice nearest to the base that shows left "
+        f"ventricle may show the atrium, with up to {max(told.values()):.0f} ml: look at the "
+        "contours there and in the slice after it"
     ]
 
 

@@ -6,6 +6,7 @@ from facewarp.cardiac.quantification.indices import (
     Ventricle,
     base_warnings,
     count_beats,
+    curve_base_warnings,
     find_ed,
     find_es,
     indices,
@@ -89,6 +90,14 @@ def test_a_doubtful_base_is_said_with_both_ejection_fractions():
     assert "its 12 ml the ejection fraction is 30 %, without them 40 %" in said
     assert base_warnings(None, lv, 7) == []
     assert base_warnings((1, 2.0), lv, 7) == []  # less than two points of EF
+
+
+def test_phases_with_a_doubtful_base_are_said():
+    lv = Ventricle(120.0, 84.0, 36.0, 30.0, None)
+    (said,) = curve_base_warnings({3: (1, 17.0), 4: (2, 1.0), 5: (1, 9.0)}, lv)
+    assert said.startswith("in phases 3, 5 the slice nearest to the base")
+    assert "up to 17 ml" in said
+    assert curve_base_warnings({4: (2, 1.0)}, lv) == curve_base_warnings({}, lv) == []
 
 
 def test_what_noise_gives_is_no_heart(tmp_path):
