@@ -135,7 +135,12 @@ def _read(name_or_path: str | PathLike[str]) -> _Texture:
         raise _not_found(path if foreign else name_or_path)
     read = _read_picture(path)
     if foreign:
-        return replace(read, rgba=from_mediapipe(read.rgba))
+        height, width = read.rgba.shape[:2]
+        told = read.told
+        if abs(height / width - 1) > _ASPECT_TOLERANCE:
+            what = f"MediaPipe's layout is square, this is {width}x{height} px: taken as stretched"
+            told = (*told, what)
+        return replace(read, rgba=from_mediapipe(read.rgba), told=told)
     return replace(read, rgba=check_texture(read.rgba, str(path)))
 
 

@@ -11,6 +11,7 @@ from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.parts import FacePart
 from facewarp.face.rendering.makeup import is_look
+from facewarp.face.rendering.mediapipe_uv import PREFIX
 from facewarp.face.rendering.textures import (
     BLEND_KEY,
     check_texture,
@@ -148,6 +149,15 @@ def test_of_an_animation_the_first_picture_is_worn_and_that_is_told(tmp_path, ca
     assert [one.getMessage() for one in caplog.records] == [
         f"{tmp_path / name}: a texture does not move: the first of 4 pictures is worn"
     ]
+
+
+def test_a_texture_for_mediapipe_that_is_not_square_is_told(tmp_path, caplog):
+    path = saved(tmp_path, np.full((HEIGHT, WIDTH, 4), 255, np.uint8), "RGBA")
+    load_texture(f"{PREFIX}{path}")
+    assert "own.png: MediaPipe's layout is square, this is 260x320 px" in caplog.text
+    caplog.clear()
+    load_texture(f"{PREFIX}{saved(tmp_path, np.full((64, 64, 4), 255, np.uint8), 'RGBA')}")
+    assert not caplog.records
 
 
 def test_a_texture_without_paint_is_told(tmp_path, caplog):
