@@ -121,7 +121,16 @@ def test_a_heart_that_is_seen_otherwise_mirrored_is_looked_at_from_all_sides(
 
 def test_a_base_in_doubt_is_said_in_whichever_phase(cine, knowing, monkeypatch):
     monkeypatch.setattr(SliceParts, "doubtful_base", lambda parts, phase: (1, 30.0))
+    shown = []
+    monkeypatch.setattr(
+        "facewarp.cardiac.cine.about_slices", lambda *asked: shown.append(asked) or ["one is aside"]
+    )
     result = analyse(cine, Guided(knowing, SeesCavity()))
+    assert "one is aside" in result.warnings
+    ((labels, spacing_mm, moments, closes),) = shown
+    assert labels is result.labels
+    assert (moments, closes) == ((result.ed, result.es), cine.closes)
+    assert spacing_mm == cine.volume.spacing_mm
     others = [str(cine.frames[phase]) for phase in range(3) if phase != result.es]
     said = [text for text in result.warnings if "may show the atrium" in text]
     assert f"at end-systole (phase {cine.frames[result.es]})" in said[0]

@@ -1,9 +1,11 @@
 """What pictures tell of the order of slices and phases."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 from fixtures.dicom_scans import numbered
 
+from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_doubled,
     about_slice_order,
@@ -101,6 +103,16 @@ def test_slices_in_a_wrong_order_are_put_right(scanned, order):
     assert found in (sorted(order), sorted(order)[::-1])
     (said,) = about_slice_order(scanned[:, order])
     assert said.startswith("the order of the slices seems to be wrong")
+
+
+def test_a_cine_whose_slices_are_out_of_order_is_read_and_said(scanned, tmp_path):
+    order = [0, 1, 2, 3, 4, 6, 5, 7, 8, 8, 9, 10]
+    cine = scanned[:, order]
+    cine[:, 9, 0, 0] += 1e-3  # no copy
+    nib.save(nib.Nifti1Image(cine.T, np.diag([2.6, 2.6, 9.0, 1.0])), tmp_path / "cine.nii.gz")
+    said = " ".join(open_cine(tmp_path / "cine.nii.gz").volume.warnings)
+    assert "follow one another as neighbors do in the order 1 2 3 4 5 7 6 8 9 10 11 12" in said
+    assert "slices 9 and 10 look as alike as pictures of one place" in said
 
 
 def test_slices_without_a_picture_stay_where_they_are(scanned):
