@@ -68,12 +68,15 @@ class BatchOptions:
         """Whether inputs are a batch: by an option, a pattern, as a list or folders of videos."""
         from facewarp.batch.lists import is_list
         from facewarp.cli.faces.track_jobs import is_mixed
-        from facewarp.clips.names import holds_field
 
         lists = any(is_list(path) and _names_clips(path) for path in inputs)
         one_file = len(inputs) == 1 and inputs[0].is_file()
         asked = (self.workers, self.ray, self.time_limit, self.recursive)
-        patterns = holds_field(out) or holds_field(data)
+        patterns = False
+        if "{" in f"{out}{data}":  # what names clips brings NumPy before its threads are limited
+            from facewarp.clips.names import holds_field
+
+            patterns = holds_field(out) or holds_field(data)
         if lists or any(asked) or patterns or (self.overwrite and not one_file):
             return True
         many = len(inputs) > 1 or any(path.is_dir() or is_list(path) for path in inputs)
