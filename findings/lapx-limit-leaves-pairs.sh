@@ -5,9 +5,8 @@
 # One would guess: cost_limit is what it is called, and both do the same: pairs above it are out, of the others as many as can
 # be are matched, as cheaply as can be.
 # What happens: being unmatched has a price in lapx, half the limit each (its docstring's last lines), and all is minimized
-# together. With a limit of 0.8 and costs of
-# 0.7 and 0.7 for one matching, 0.1 and 1.4 for the other, lapx matches the 0.1 and leaves the other face and box alone
-# (0.1 + 0.8 < 1.4), SciPy matches both. Of 2,000 draws of 6 x 6 costs from 0 to 1 the two differ in 1,173 with a limit
+# together. With a limit of 0.8 and costs of 0.7 and 0.7 for one matching, 0.1 and 1.4 for the other, lapx matches the 0.1 and
+# leaves the other face and box alone (0.1 + 0.8 < 1.4), SciPy matches both. Of 2,000 draws of 6 x 6 costs from 0 to 1 the two differ in 1,173 with a limit
 # of 0.1, where lapx finds more pairs (4,946 for 4,142), and in 697 with 0.5, where it finds fewer (10,890 for 11,282).
 # Neither finds all that there can be.
 # What follows: the same tracker gives other identities, and other gaps, by whether lap is installed, and a face loses its track
