@@ -10,7 +10,8 @@
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q "torch==2.13.0" "digital-diffeomorphism==1.1.1" "numpy==2.4.6" "scipy==1.17.1"
+"$work/venv/bin/pip" install -q "torch==2.13.0" "nibabel==5.4.2" "numpy==2.4.6" "scipy==1.17.1"
+"$work/venv/bin/pip" install -q --no-deps "digital-diffeomorphism==1.1.1"  # it asks for NumPy 1, and runs with 2
 "$work/venv/bin/python" -W ignore - <<'PY'
 import sys
 from importlib.metadata import version
