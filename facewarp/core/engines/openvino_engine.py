@@ -385,6 +385,7 @@ def save(model: Any, file: Path, about: Mapping[str, str] | None = None) -> None
         beside = graph.with_suffix(".bin")
         try:
             openvino().save_model(model, str(graph), compress_to_fp16=False)
+            core().read_model(graph)  # OpenVINO 2025.3 says nothing of what it could not write
             beside.replace(kernels)
         except RuntimeError as error:  # of C++ streams, which give no reason
             what = "it could not be written whole; the disk may be full"
