@@ -26,6 +26,7 @@ from facewarp.face.rendering.shading import BLENDS, Blend
 from facewarp.media.colors.profiles import colors_of, in_srgb
 
 _log = logging.getLogger(__name__)
+_DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError)  # Pillow's ways
 BLEND_KEY = "Blend"
 """Name of the text chunk of a PNG that says how the texture meets the frame."""
 
@@ -160,7 +161,7 @@ def _read_picture(path: Path) -> _Texture:
         raise FacewarpError(
             "the texture is not a picture that can be read", path, "Save it as a PNG."
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damaged files
+    except _DAMAGE as error:
         what = f"the texture cannot be read: {error}"
         raise FacewarpError(what, path, "Check the file, or save it again as PNG.") from error
     if upright.mode == "F" or upright.mode.startswith("I"):

@@ -198,3 +198,18 @@ def test_arrays_are_checked_too():
         check_texture(np.zeros((HEIGHT, WIDTH), np.uint8))
     with pytest.raises(FacewarpError, match="RGBA or RGB"):
         check_texture(np.zeros((HEIGHT, WIDTH, 4), np.float32))
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about what was changed
+@pytest.mark.parametrize("suffix", ["avif", "png", "tif", "webp"])
+def test_a_texture_with_one_wrong_byte_is_read_or_refused(tmp_path, rng, suffix):
+    pixels = rng.integers(0, 256, (HEIGHT // 10, WIDTH // 10, 3), np.uint8)
+    path = saved(tmp_path, pixels, "RGB", f"own.{suffix}")
+    whole, refused = path.read_bytes(), 0
+    for at in range(0, len(whole), 1 + len(whole) // 300):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            load_texture(path)
+        except FacewarpError:
+            refused += 1
+    assert refused
