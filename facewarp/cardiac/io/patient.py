@@ -200,9 +200,8 @@ def open_cine(
         what = "slices and phases are mixed up: neighbouring slices look alike, phases do not"
         fix = "A converter did it. Give the DICOM folder that it was converted from."
         raise FacewarpError(what, place, fix)
-    data = cine.volume.data
-    cine = _saying(cine, about_doubled(data, cine.volume.spacing_mm[2]))
-    cine = _saying(cine, about_slice_order(data))
+    data, slice_mm = cine.volume.data, cine.volume.spacing_mm[2]
+    cine = _saying(cine, [*about_doubled(data, slice_mm), *about_slice_order(data, slice_mm)])
     return _saying(cine, _about_order(cine)) if cine.is_whole else cine
 
 

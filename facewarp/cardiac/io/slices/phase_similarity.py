@@ -26,7 +26,8 @@ _MOST_SLICES: Final = 40  # more are of a stack that was resampled
 _FARTHER: Final = 1.2
 _NO_SHORTER: Final = 1e-3  # of the way as stored, less than which a rearrangement gains nothing
 _SOME_PHASES: Final = 4  # in which slices are compared
-_SHORTER: Final = 0.96  # times the way through a stack, up to which another order is better
+_SHORTER: Final = 0.95  # times the way through a stack, up to which another order is better
+_WIDE_MM: Final = 12.5  # from slice to slice, from which pictures need not follow one another
 _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two beats may differ
 
 
@@ -81,13 +82,14 @@ def about_doubled(data: NDArray[np.float32], slice_mm: float) -> list[str]:
     ]
 
 
-def about_slice_order(data: NDArray[np.float32]) -> list[str]:
+def about_slice_order(data: NDArray[np.float32], slice_mm: float) -> list[str]:
     """Return what is to be said of slices whose pictures follow one another in another order.
 
     Args:
         data: ``(T, D, H, W)``.
+        slice_mm: from slice to slice; those far apart need not look alike.
     """
-    order = slice_order(data)
+    order = slice_order(data) if slice_mm <= _WIDE_MM else []
     if order == list(range(len(order))):
         return []
     better = " ".join(str(z + 1) for z in order)

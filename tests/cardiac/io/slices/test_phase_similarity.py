@@ -101,7 +101,7 @@ def test_slices_in_a_wrong_order_are_put_right(scanned, order):
     assert slice_order(scanned) == list(range(scanned.shape[1]))
     found = [order[place] for place in slice_order(scanned[:, order])]
     assert found in (sorted(order), sorted(order)[::-1])
-    (said,) = about_slice_order(scanned[:, order])
+    (said,) = about_slice_order(scanned[:, order], 9.0)
     assert said.startswith("the order of the slices seems to be wrong")
 
 
@@ -119,11 +119,17 @@ def test_slices_without_a_picture_stay_where_they_are(scanned):
     empty = np.zeros_like(scanned[:, :2])
     padded = np.concatenate([empty, scanned[:, [0, 2, 1, *range(3, 11)]], empty], axis=1)
     assert slice_order(padded) == [0, 1, 2, 4, 3, *range(5, 15)]
-    assert about_slice_order(scanned[:, :4]) == []
+    assert about_slice_order(scanned[:, :4], 9.0) == []
+
+
+def test_slices_far_apart_tell_no_order(scanned):
+    far = scanned[:, [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10]]
+    assert about_slice_order(far, 12.0)
+    assert about_slice_order(far, 16.0) == []
 
 
 def test_noise_has_no_order_of_slices(rng):
-    assert about_slice_order(rng.normal(0, 1, (3, 10, 64, 64)).astype(np.float32)) == []
+    assert about_slice_order(rng.normal(0, 1, (3, 10, 64, 64)).astype(np.float32), 9.0) == []
 
 
 def test_a_slice_acquired_twice_is_said(scanned, rng):
