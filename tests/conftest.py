@@ -37,6 +37,8 @@ os.environ.setdefault("FACEWARP_ENGINE", "torch")
 # A user's own templates are none of the tests' business, nor theirs the user's.
 os.environ["XDG_DATA_HOME"] = str(Path(tempfile.gettempdir()) / f"facewarp-tests-{os.getpid()}")
 
+_FIRST = ("waits", "slow")  # marks of tests that are begun before others
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
@@ -49,8 +51,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with slow tests: of short ones workers can share what is left to the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with slow tests: of short ones workers can share what is left to the end.
+
+    Those that wait come first of all, beside checks and tests that compute; at the end nothing
+    would be left to do meanwhile.
+    """
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in _FIRST])
 
 
 @pytest.fixture(scope="session")

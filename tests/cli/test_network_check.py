@@ -43,6 +43,7 @@ def verdict(code: int | None = 0, sockets: int = 0, *, serves: bool = False) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("part", PARTS)

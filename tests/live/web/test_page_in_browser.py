@@ -41,6 +41,7 @@ PATIENCE_S = 120  # for anything: other work may keep the machine busy
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.waits,
     pytest.mark.skipif(
         CHROMIUM is None or DRIVER is None, reason="needs Chromium and its driver (chromedriver)"
     ),
