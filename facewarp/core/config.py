@@ -52,7 +52,7 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """Configuration of Configuration of RegNet, one registration step.
+    """Configuration of RegNet, one registration step.
 
     Attributes:
         channels: channels of each encoder level; the first works at the features' size.

@@ -27,6 +27,16 @@ _ANGLE_DEGREES: Final = 0.1  # from which two orientations differ
 _APART_MM: Final = 0.5
 
 
+class PlacementDoubt(str):
+    """A sentence on where slices lie, which way they face or how large voxels are.
+
+    What is said of a scan is plain text, and the quality check *geometry* is of such sentences
+    alone: their kind tells, and not their words.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """Where a volume lies.
@@ -72,10 +82,8 @@ def place_volume(
     if options.spacing_mm is not None:
         given = np.asarray(options.spacing_mm)
         if not np.allclose(given, sizes, rtol=AGREE):
-            warnings.append(
-                f"--spacing says voxels of {times(given)} mm, the file {times(sizes)} mm: "
-                "the first is used"
-            )
+            said = f"--spacing says voxels of {times(given)} mm, the file {times(sizes)} mm: "
+            warnings.append(PlacementDoubt(f"{said}the first is used"))
         affine[:3, :3] *= given / sizes
         spacing_from = "--spacing"
     elif orientation_from and not np.allclose(sizes, pixdim, rtol=AGREE):
@@ -96,7 +104,7 @@ def shear_cosine(affine: FloatArray) -> float:
     return float(np.abs(axes.T @ axes - np.eye(3)).max())
 
 
-def shear_warning(affine: FloatArray, qform_code: int) -> str:
+def shear_warning(affine: FloatArray, qform_code: int) -> PlacementDoubt:
     """Return what is said of axes that are not at right angles."""
     degrees = np.degrees(np.arcsin(min(shear_cosine(affine), 1.0)))
     itk = (
@@ -105,7 +113,7 @@ def shear_warning(affine: FloatArray, qform_code: int) -> str:
         else "cannot read such files without a qform"
     )
     digits = 1 if degrees >= 1 else 3
-    return (
+    return PlacementDoubt(
         f"the axes are sheared by {degrees:.{digits}f} degrees: world coordinates are followed, "
         f"but programs built on ITK {itk}"
     )
@@ -196,15 +204,17 @@ def _orientation(
     placeholder = _is_aligned(sform) and _has_unit_voxels(sform)
     apart = _apart(straightened(sform), qform, shape)
     if placeholder and not _is_aligned(qform):
-        warnings.append("the sform is a placeholder of unit voxels: the qform is used")
+        said = "the sform is a placeholder of unit voxels: the qform is used"
+        warnings.append(PlacementDoubt(said))
         return qform, "qform", True
     if apart is None or (placeholder and not np.allclose(pixdim, 1.0, rtol=AGREE)):
         return sform, "sform", False
-    warnings.append(
+    said = (
         f"sform and qform differ by {apart[0]:.1f} degrees and up to {apart[1]:.1f} mm: the sform "
         "is used, and written into both in every output (programs built on ITK take the qform "
         "unless sform_code is 1)"
     )
+    warnings.append(PlacementDoubt(said))
     return sform, "sform", True
 
 
@@ -266,14 +276,14 @@ def _settle_spacing(
     said = f"the affine says voxels of {times(sizes)} mm, pixdim {times(pixdim)} mm"
     if np.allclose(sizes, 1.0, rtol=AGREE):
         affine[:3, :3] *= pixdim / sizes
-        warnings.append(f"{said}: pixdim is used, unit voxels being a placeholder")
+        warnings.append(PlacementDoubt(f"{said}: pixdim is used, unit voxels being a placeholder"))
         return "pixdim"
     if not np.allclose(pixdim, 1.0, rtol=AGREE):
         ratio = float(np.prod(sizes) / np.prod(pixdim))
         if max(ratio, 1 / ratio) - 1 > GRAVE:
             what = f"{said}: volumes differ by {100 * (max(ratio, 1 / ratio) - 1):.0f} %"
             raise FacewarpError(what, path, SPACING_FIX)
-    warnings.append(f"{said}: the affine is used")
+    warnings.append(PlacementDoubt(f"{said}: the affine is used"))
     return "affine"
 
 

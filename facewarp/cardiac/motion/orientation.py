@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.heart_roi import (
     SEEN,
@@ -27,7 +28,7 @@ from facewarp.cardiac.side_by_side import side_by_side
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
 
-TURNED: Final = (
+TURNED: Final = PlacementDoubt(
     "the heart lies mirrored or turned against what the affine says: the picture is believed"
 )
 _WORTHS: Final = np.array([0.0075, 0.0075, 0.00375])  # probability that a cosine is worth: x, y, z
@@ -36,7 +37,7 @@ _ROUGH_ALONE: Final = 0.003  # nor one that is worse by more by the picture alon
 _DOUBT: Final = 0.006  # a lead smaller than this is said
 _UNLIKE: Final = 0.006  # surer of other rows and columns by more is said
 _LEANS: Final = 0.001  # surer of the same rows upside down, or of the other end's base, likewise
-UNLIKE: Final = (
+UNLIKE: Final = PlacementDoubt(
     "the heart may lie mirrored or turned in its slices: the picture alone would tell other rows "
     "and columns than those taken; compare left and right on the page"
 )
@@ -92,21 +93,20 @@ class Orientation:
 
     def warnings(self, volume: Volume) -> tuple[str, ...]:
         """Return what is to be said of it, one sentence each."""
-        said = []
+        said: list[str] = []
         if self.against_file:
             said.append(TURNED)
         if self.may_be_mirrored:
             said.append(UNLIKE)
         last = volume.shape[0] if self.base_is_last else 1
         if self.base_in_doubt:
-            said.append(
+            text = (
                 f"it is doubtful which end of the stack is the base: slice {last} of the file is "
-                "taken for it; look at the page"
             )
+            said.append(PlacementDoubt(f"{text}taken for it; look at the page"))
         elif not volume.oriented and self.base_is_last and not self.against_file:
-            said.append(
-                f"the file does not tell where the base is: the picture shows it in slice {last}"
-            )
+            text = "the file does not tell where the base is: the picture shows it in slice "
+            said.append(PlacementDoubt(f"{text}{last}"))
         return tuple(said)
 
 

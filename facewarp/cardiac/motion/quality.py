@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.motion.model_grid import ModelGrid
@@ -233,15 +234,17 @@ def proportion_warnings(labels_ed: Labels, spacing_mm: tuple[float, float, float
         return []
     told = f"the left ventricle with its wall is {found:.2g} times as long as wide"
     if found > _LENGTH_OF_WIDTH[1]:
-        return [
+        text = (
             f"{told}, hardly any is more than {_LENGTH_OF_WIDTH[1]:g}: slices may lie nearer "
             f"together than {apart}, or pixels may be larger than told, and volumes be off by as "
             "much; see --spacing"
-        ]
-    return [
+        )
+        return [PlacementDoubt(text)]
+    text = (
         f"{told}, hardly any is less than {_LENGTH_OF_WIDTH[0]:g}: slices may be missing, or lie "
         f"further apart than {apart}, and volumes be off by as much; see --spacing"
-    ]
+    )
+    return [PlacementDoubt(text)]
 
 
 def quality_warnings(

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.motion.labels import Labels
 from facewarp.cardiac.parts import HeartPart
 from facewarp.core.arrays import FloatArray
@@ -39,15 +40,16 @@ def about_slices(
         moments: indices of end-diastole and end-systole.
         closes: whether the phases are a whole heartbeat.
     """
-    said = []
+    said: list[str] = []
     aside = slices_aside(labels[list(moments)], spacing_mm)
     if aside:
         which = ", ".join(f"{z + 1} ({mm:.0f} mm)" for z, mm in aside.items())
-        said.append(
+        text = (
             "the left ventricle lies beside the line through the slices next to it in slice "
             f"{which}, as after another breath-hold or with a wrong position: volumes hardly "
             "suffer, but meshes, motion through slices and what is drawn across them do"
         )
+        said.append(PlacementDoubt(text))
     for z, phases in (slices_late(labels) if closes else {}).items():
         share, when = 100 * abs(phases) / len(labels), "after" if phases > 0 else "before"
         said.append(

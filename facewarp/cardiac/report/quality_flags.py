@@ -6,8 +6,8 @@ from typing import Final, Literal
 import numpy as np
 
 from facewarp.cardiac.cine_result import CineResult
+from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.motion.confidence import FAR_OFF, HeartConfidence
-from facewarp.cardiac.motion.orientation import TURNED, UNLIKE
 from facewarp.cardiac.motion.quality import VOLUMES_APART_PERCENT
 from facewarp.cardiac.motion.several_looks import APART_PERCENT
 from facewarp.cardiac.parts import WORDS, HeartPart
@@ -294,11 +294,8 @@ def _strokes(lv: Ventricle, rv: Ventricle, weak: bool) -> Flag:
 
 
 def _geometry(result: CineResult) -> Flag:
-    of_place = ["pixdim", "axes", "sform", "spacing", "base", "apart"]
-    of_place += ["beside the others", "order of the slices", "beside the line"]
     texts = dict.fromkeys((*result.cine.volume.warnings, *result.warnings))
-    of_turns = (TURNED, UNLIKE)
-    said = [text for text in texts if text in of_turns or any(word in text for word in of_place)]
+    said = [text for text in texts if isinstance(text, PlacementDoubt)]
     value = "; ".join(said) or "consistent"
     meaning = "whether the file contradicts itself about spacing and orientation"
     return Flag("geometry", "look" if said else "ok", value, meaning)

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import pickle
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from facewarp.cardiac.cine import analyse_cine
+from facewarp.cardiac.io.placement import PlacementDoubt, shear_warning
 from facewarp.cardiac.motion.confidence import HeartConfidence
 from facewarp.cardiac.plots.svg import Curve, bulls_eye, line_chart
 from facewarp.cardiac.report.page import report_page, write_report
@@ -101,7 +103,7 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     volumes = result.volumes_ml.copy()
     volumes[result.es, 2] *= 0.5
     lv = dataclasses.replace(result.indices.lv, ef_percent=95.0)
-    said = "the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used"
+    said = PlacementDoubt("the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used")
     volume = dataclasses.replace(result.cine.volume, warnings=(said,))
     odd = quality_flags(
         dataclasses.replace(
@@ -121,6 +123,21 @@ def test_flags_of_a_good_result_and_of_odd_ones(result):
     assert found["plausible values"].value == "LV EF 95 %"
     assert found["geometry"].value == said
     assert worst_verdict(odd) == "bad"
+
+
+def test_only_sentences_on_where_slices_lie_make_the_geometry_doubtful(result):
+    """The words "base", "apart" and "axes" are in others, too."""
+    elsewhere = (
+        "slice 1 from the base may show the atrium at end-systole (phase 9)",
+        "phases are 30.0 to 40.0 ms apart, not the same in every slice: 35.0 ms is used",
+    )
+    flags = quality_flags(dataclasses.replace(result, warnings=elsewhere))
+    assert {flag.name: flag.verdict for flag in flags}["geometry"] == "ok"
+    sheared = np.array([[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 8, 0], [0, 0, 0, 1]], float)
+    said = pickle.loads(pickle.dumps(shear_warning(sheared, 1)))  # as workers send it
+    flags = quality_flags(dataclasses.replace(result, warnings=(*elsewhere, said)))
+    found = {flag.name: flag for flag in flags}["geometry"]
+    assert (found.verdict, found.value) == ("look", str(said))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +177,7 @@ def test_slices_far_apart_are_told(result, apart_mm, verdict):
 
 
 def test_flags_of_the_file_are_not_of_the_result(result):
-    said = "the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used"
+    said = PlacementDoubt("the affine says voxels of 1 mm, pixdim 2 mm: pixdim is used")
     volume = dataclasses.replace(result.cine.volume, warnings=(said,))
     cine = dataclasses.replace(result.cine, volume=volume)
     flags = quality_flags(dataclasses.replace(result, cine=cine))

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facewarp.cardiac.io.placement import PlacementDoubt
+
 _THIN_MM: Final = 4.0
 _HEART_MM: Final = 60.0  # from base to apex
 _LEAST_PHASES: Final = 6
@@ -93,11 +95,12 @@ def about_slice_order(data: NDArray[np.float32], slice_mm: float) -> list[str]:
     if order == list(range(len(order))):
         return []
     better = " ".join(str(z + 1) for z in order)
-    return [
+    text = (
         "the order of the slices seems to be wrong, or breath-holds moved the heart by more than "
         f"a slice: their pictures follow one another as neighbors do in the order {better}; "
         "contours, volumes and motion suffer from it"
-    ]
+    )
+    return [PlacementDoubt(text)]
 
 
 def mixed_up(data: NDArray[np.float32], slice_mm: float) -> bool:

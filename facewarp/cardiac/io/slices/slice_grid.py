@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.io.slices.slice_image import SliceImage
 from facewarp.core.arrays import FloatArray
 
@@ -80,10 +81,8 @@ class StackGrid:
             far = np.linalg.norm(self.aside_mm, axis=1)
             which = " and ".join(str(z + 1) for z in np.flatnonzero(self.moved))
             mm = " and ".join(f"{far[z]:.0f}" for z in np.flatnonzero(self.moved))
-            said.append(
-                f"slices {which} lie {mm} mm beside the others: each is put where its own "
-                "position says"
-            )
+            text = f"slices {which} lie {mm} mm beside the others: each is put where its own "
+            said.append(PlacementDoubt(f"{text}position says"))
         if self.own.any():
             which = ", ".join(str(z + 1) for z in np.flatnonzero(self.own))
             kinds = {self._kind(self.slices[z]): None for z in np.flatnonzero(self.own)}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facewarp.cardiac.io.placement import (
     MAX_SHEAR_COSINE,
     SPACING_FIX,
+    PlacementDoubt,
     check_field,
     check_spacing,
     shear_cosine,
@@ -175,10 +176,8 @@ def _affine(
     if options.spacing_mm is not None:
         sizes = np.linalg.norm(affine[:3, :3], axis=0)
         if not np.allclose(sizes, options.spacing_mm, rtol=0.01):
-            said.append(
-                f"--spacing says voxels of {times(options.spacing_mm)} mm, the files "
-                f"{times(sizes)} mm: the first is used"
-            )
+            text = f"--spacing says voxels of {times(options.spacing_mm)} mm, the files "
+            said.append(PlacementDoubt(f"{text}{times(sizes)} mm: the first is used"))
         affine[:3, :3] *= np.asarray(options.spacing_mm) / sizes
     check_spacing(np.linalg.norm(affine[:3, :3], axis=0), place)
     if shear_cosine(affine) > MAX_SHEAR_COSINE:
@@ -197,10 +196,8 @@ def _refuse_gaps(steps: FloatArray, usual: float, place: Path, said: list[str]) 
         what += f": slices are {usual:.1f} mm apart elsewhere"
         raise FacewarpError(what, place, "Export the whole stack, and it alone.")
     if np.abs(steps / usual - 1).max() > _EVEN_UNSAID:
-        said.append(
-            f"slices are {steps.min():.2f} to {steps.max():.2f} mm apart: they are taken to be "
-            f"{steps.mean():.2f} mm apart throughout"
-        )
+        text = f"slices are {steps.min():.2f} to {steps.max():.2f} mm apart: they are taken to be "
+        said.append(PlacementDoubt(f"{text}{steps.mean():.2f} mm apart throughout"))
 
 
 def _refuse_half_scaled(slices: list[list[SliceImage]], place: Path) -> None:
@@ -267,23 +264,20 @@ def _check_gap(
         return
     if told is None or told <= 0:
         if thick and usual > _FAR_MM and usual >= _FAR_APART * thick:
-            said.append(
-                f"slices of {thick:g} mm lie {usual:.4g} mm apart: some may be left out between "
-                "them, which labels and volumes suffer from"
-            )
+            text = f"slices of {thick:g} mm lie {usual:.4g} mm apart: some may be left out between "
+            said.append(PlacementDoubt(f"{text}them, which labels and volumes suffer from"))
         return
     if abs(told / usual - 1) <= 0.01:
         return
     text = f"the header says slices {told:g} mm apart, their positions {usual:.4g} mm"
     if told == _ITK_GAP_MM and (thick is None or thick > 2 * told) and usual > 2 * told:
-        said.append(
-            f"{text}: positions are used, 1 mm being what SimpleITK writes of slices saved one by "
-            "one"
-        )
+        why = "1 mm being what SimpleITK writes of slices saved one by one"
+        said.append(PlacementDoubt(f"{text}: positions are used, {why}"))
         return
     left_out = abs(2 * told / usual - 1) <= GRAVE  # which a gap as wide as the slices looks like
     if thick and not left_out and abs((told + thick) / usual - 1) <= GRAVE:
-        said.append(f"{text}: the first is the gap between slices, positions are used")
+        what = f"{text}: the first is the gap between slices, positions are used"
+        said.append(PlacementDoubt(what))
     elif left_out:
         what = f"{text}: every second slice seems to be left out"
         fix = "Export the whole stack, or confirm positions with --spacing X,Y,Z (mm)."
@@ -291,7 +285,7 @@ def _check_gap(
     elif abs(told / usual - 1) > GRAVE:
         raise FacewarpError(text, place, SPACING_FIX)
     else:
-        said.append(f"{text}: positions are used")
+        said.append(PlacementDoubt(f"{text}: positions are used"))
 
 
 def _step_s(
