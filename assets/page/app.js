@@ -89,7 +89,7 @@ async function load() {
   if (typeof OffscreenCanvas === "undefined") throw new Error("The tracker needs OffscreenCanvas, which this browser does not have: use a newer one.");
   const manifest = await loadManifest();
   const pictures = manifest.pictures.map((/** @type {{file: string}} */ { file }) => file);
-  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "template.bin", "face.webp", ...pictures, ...manifest.makeup.files];
+  const names = ["ort-wasm-simd-threaded.wasm.bin", "networks/registration.onnx.bin", "networks/detector.onnx.bin", "networks/matte.onnx.bin", "template.bin", "face.webp", ...pictures, ...manifest.makeup.files];
   const total = names.reduce((sum, name) => sum + manifest.files[name].bytes, 0);
   let come = 0;
   /** @param {number} bytes */
@@ -104,7 +104,7 @@ async function load() {
   const drawsPixels = renderer instanceof CanvasRenderer;
   const [follower, painter] = [new Engine("./worker.js"), new Engine("./paint_worker.js")];
   const runtime = files.get(names[0]);
-  const networks = { registration: files.get(names[1]), detector: files.get(names[2]) };
+  const networks = { registration: files.get(names[1]), detector: files.get(names[2]), matte: files.get(names[3]) };
   const [{ threads }] = await Promise.all([
     follower.ask("load", { runtime, networks, config: manifest.tracker, template, threads: threadCount(), drawsPixels }),
     painter.ask("load", { skin: template.skin, mesh }),

@@ -178,7 +178,7 @@ const mirrored = (at, size) => Math.min(Math.max(at < 0 ? -at : at >= size ? 2 *
  * @param {Plane} plane
  * @param {Float32Array} kernel see `gaussian`
  */
-function blurredPlane({ data, width, height }, kernel) {
+export function blurredPlane({ data, width, height }, kernel) {
   const reach = kernel.length - 1;
   /** @type {(source: Float32Array, length: number, step: number, lines: number, between: number) => Float32Array} */
   const along = (source, length, step, lines, between) => {

@@ -172,8 +172,8 @@ export class FrameLoop extends EventTarget {
     this.#recent.push({ at: now, latency: now - captured });
     if (this.#recent.length > KEPT) this.#recent.shift();
     const { width, height } = this.#renderer.canvas;
-    const { detect, register, network, pixels, all } = times;
-    const steps = { "read pixels": pixels, detect, network, "register besides": register - network, "worker in all": all, paint, show: render, "taken to drawn": now - taken };
+    const { detect, register, network, matte, pixels, all } = times;
+    const steps = { "read pixels": pixels, detect, network, "register besides": register - network, matte, "worker in all": all, paint, show: render, "taken to drawn": now - taken };
     this.dispatchEvent(new CustomEvent("shown", { detail: { latency: now - captured, steps } }));
     const stats = {
       size: /** @type {[number, number]} */ ([width, height]),

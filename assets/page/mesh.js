@@ -1,5 +1,10 @@
 // The template's mesh as triangles for drawing: lines that fade towards the outline, and dots.
 
+import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
+import { valueAt } from "./fields.js";
+import { inverted, transformed } from "./similarity.js";
+
+/** @typedef {import("./similarity.js").Affine} Affine */
 /** @typedef {import("./similarity.js").Points} Points */
 
 const NEAR = [225, 255, 250]; // RGB of the lines at the tip of the nose
@@ -45,14 +50,28 @@ export function meshColor(level, alpha) {
 }
 
 /**
+ * How much of each point of the mesh is seen, 0..1.
+ * @param {Points} points frame px
+ * @param {Affine} crop from crop px to frame px
+ * @param {Uint8Array | null} seen of the crop, 0..255; null where nothing tells
+ */
+export function shownOf(points, crop, seen) {
+  const shown = new Float32Array(points.length / 2).fill(1);
+  if (!seen) return shown;
+  const inCrop = transformed(inverted(crop), points);
+  return shown.map((_, i) => valueAt(seen, CROP_WIDTH, CROP_HEIGHT, inCrop[2 * i], inCrop[2 * i + 1]) / 255);
+}
+
+/**
  * Triangles of the mesh: dark seams first, lines over them, dots on top.
  * @param {{edges: [number, number, number][], levels: number[]}} mesh
  * @param {Points} points frame px
  * @param {number} scale frame px per crop px
  * @param {number} opacity
+ * @param {Float32Array} shown see `shownOf`; colors fade along an edge
  * @returns {Float32Array} vertices of `FLOATS` numbers
  */
-export function meshVertices({ edges, levels }, points, scale, opacity) {
+export function meshVertices({ edges, levels }, points, scale, opacity, shown) {
   const thickness = Math.max(1, Math.round(scale / 2.5));
   const radius = Math.max(1.2, 0.9 * scale);
   const vertices = new Float32Array(FLOATS * 6 * (2 * edges.length + levels.length));
@@ -64,9 +83,10 @@ export function meshVertices({ edges, levels }, points, scale, opacity) {
    * @param {number} v
    * @param {number} half
    * @param {number[]} color
+   * @param {number} share of it that is seen
    */
-  const put = (x, y, u, v, half, color) => {
-    vertices.set([x, y, u, v, half, ...color], at);
+  const put = (x, y, u, v, half, color, share) => {
+    vertices.set([x, y, u, v, half, ...color.map((value) => share * value)], at);
     at += FLOATS;
   };
   /** @type {(a: number, b: number, half: number, color: number[]) => void} */
@@ -75,15 +95,15 @@ export function meshVertices({ edges, levels }, points, scale, opacity) {
     const length = Math.hypot(x1 - x0, y1 - y0) || 1;
     const reach = half + 0.5;
     const [nx, ny] = [(reach * (y0 - y1)) / length, (reach * (x1 - x0)) / length];
-    for (const [x, y, side] of [
-      [x0, y0, 1],
-      [x0, y0, -1],
-      [x1, y1, 1],
-      [x1, y1, 1],
-      [x0, y0, -1],
-      [x1, y1, -1],
+    for (const [x, y, side, share] of [
+      [x0, y0, 1, shown[a]],
+      [x0, y0, -1, shown[a]],
+      [x1, y1, 1, shown[b]],
+      [x1, y1, 1, shown[b]],
+      [x0, y0, -1, shown[a]],
+      [x1, y1, -1, shown[b]],
     ])
-      put(x + side * nx, y + side * ny, 0, side * reach, half, color);
+      put(x + side * nx, y + side * ny, 0, side * reach, half, color, share);
   };
   const shade = [0, 0, 0, 0.16 * opacity];
   for (const [a, b] of edges) line(a, b, (thickness + 2) / 2, shade);
@@ -99,7 +119,7 @@ export function meshVertices({ edges, levels }, points, scale, opacity) {
       [1, -1],
       [1, 1],
     ])
-      put(points[2 * i] + reach * u, points[2 * i + 1] + reach * v, reach * u, reach * v, radius, color);
+      put(points[2 * i] + reach * u, points[2 * i + 1] + reach * v, reach * u, reach * v, radius, color, shown[i]);
   });
   return vertices;
 }

@@ -5,7 +5,7 @@ import { CROP_HEIGHT, CROP_WIDTH, scaleOf } from "./crop.js";
 import { CELL, COLUMNS, ROWS, SIZE, mixed, placed } from "./fields.js";
 import { levelFor } from "./layers.js";
 import { BRIGHTEST, LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
-import { meshColor } from "./mesh.js";
+import { meshColor, shownOf } from "./mesh.js";
 import { boxOf, inverted, transformed } from "./similarity.js";
 import { smoothstep } from "./visibility.js";
 
@@ -283,14 +283,18 @@ export function paintCanonical(frame, { crop, back }) {
  * @param {Drawing} drawing
  * @param {number} opacity
  */
-export function paintMesh(frame, { edges, levels }, { crop, mesh: points }, opacity) {
+export function paintMesh(frame, { edges, levels }, { crop, mesh: points, seen }, opacity) {
   if (!points) return;
   const scale = scaleOf(crop);
   const thickness = Math.max(1, Math.round(scale / 2.5));
   const radius = Math.max(1.2, 0.9 * scale);
+  const shown = shownOf(points, crop, seen);
   const shade = [0, 0, 0, 0.16 * opacity];
   /** @type {(a: number, b: number, half: number, color: number[]) => void} */
-  const line = (a, b, half, color) => paintCapsule(frame, points[2 * a], points[2 * a + 1], points[2 * b], points[2 * b + 1], half, color);
+  const line = (a, b, half, color) => {
+    const share = (shown[a] + shown[b]) / 2;
+    if (share > 0) paintCapsule(frame, points[2 * a], points[2 * a + 1], points[2 * b], points[2 * b + 1], half, share < 1 ? color.map((value) => share * value) : color);
+  };
   for (const [a, b] of edges) line(a, b, (thickness + 2) / 2, shade);
   for (const [a, b, level] of edges) line(a, b, thickness / 2, meshColor(level, 0.85 * opacity));
   levels.forEach((level, i) => line(i, i, radius, meshColor(level, 0.95 * opacity)));

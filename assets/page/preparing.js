@@ -5,15 +5,15 @@ import { SIZE } from "./fields.js";
 import { SHARES, lightOf } from "./light.js";
 import { mixingOf } from "./scene.js";
 import { inverted, transformed } from "./similarity.js";
-import { visibility } from "./visibility.js";
+import { freeOf, visibility } from "./visibility.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
 /** @typedef {import("./similarity.js").Points} Points */
 
 /**
  * A registered face as the worker that follows faces hands it on.
- * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, mesh: Points | null, scene: import("./scene.js").Scene | null}} Registered
- *   `onto`: to the template that textures are painted on; `mesh` in frame px
+ * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, matte: Uint8Array | null, mesh: Points | null, scene: import("./scene.js").Scene | null}} Registered
+ *   `onto`: to the template that textures are painted on; `mesh` in frame px; `matte`: see matte.js
  */
 
 /**
@@ -44,11 +44,13 @@ const NO_FIELD = new Float32Array(2 * SIZE);
  * @returns {Drawing}
  */
 export function prepared(face, effect, fit, skin, room) {
-  const { crop, onto, back, mesh, parts, gray } = face;
+  const { crop, onto, back, mesh, parts, gray, matte } = face;
   const scene = effect === "texture" ? face.scene : null;
   /** @type {Drawing} */
   const drawing = { crop, onto, back, mesh, seen: null, light: null, tone: null, picture: null };
   if (effect === "field") return { ...drawing, onto: NO_FIELD, picture: fieldPicture(onto, back) };
+  const free = matte && freeOf(matte);
+  if (effect === "mesh") return { ...drawing, seen: free };
   if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !gray) return drawing;
   const share = SHARES[fit.blend];
   if (share) {
@@ -57,8 +59,8 @@ export function prepared(face, effect, fit, skin, room) {
   }
   if (fit.isOccluded) {
     const lips = transformed(inverted(crop), face.landmarks);
-    drawing.seen = visibility(parts, onto, skin, lips, { spareEyes: fit.spareEyes, spareMouth: fit.blend !== "mask" });
-  }
+    drawing.seen = visibility(parts, free, onto, skin, lips, { spareEyes: fit.spareEyes, spareMouth: fit.blend !== "mask" });
+  } else drawing.seen = free;
   return drawing;
 }
 

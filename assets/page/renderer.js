@@ -3,7 +3,7 @@
 import { CROP_HEIGHT, CROP_WIDTH, scaleOf } from "./crop.js";
 import { COLUMNS, ROWS, SIZE } from "./fields.js";
 import { LIGHT_COLUMNS, LIGHT_ROWS, SHARES } from "./light.js";
-import { FLOATS, meshVertices } from "./mesh.js";
+import { FLOATS, meshVertices, shownOf } from "./mesh.js";
 import { sizeOf } from "./pixels.js";
 import { CANONICAL, FRAME, LINES, OVERLAY } from "./shaders.js";
 
@@ -177,12 +177,12 @@ export class Renderer {
    * @param {Drawing} drawing
    * @param {number} opacity
    */
-  #drawMesh({ crop, mesh: points }, opacity) {
+  #drawMesh({ crop, mesh: points, seen }, opacity) {
     if (!points) return;
     const gl = this.#gl;
     const program = this.#use("lines");
     gl.uniform2f(program.at("frame_size"), this.canvas.width, this.canvas.height);
-    const vertices = meshVertices(this.#mesh, points, scaleOf(crop), opacity);
+    const vertices = meshVertices(this.#mesh, points, scaleOf(crop), opacity, shownOf(points, crop, seen));
     gl.bindBuffer(gl.ARRAY_BUFFER, this.#lines);
     gl.bufferData(gl.ARRAY_BUFFER, vertices, gl.STREAM_DRAW);
     for (const [name, size, offset] of /** @type {[string, number, number][]} */ ([

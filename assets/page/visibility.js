@@ -2,12 +2,14 @@
 // front, eyes and the open mouth are left alone.
 
 import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
+import { MATTE_HEIGHT, MATTE_WIDTH } from "./matte.js";
 import { CELL, COLUMNS, OFFSET, ROWS, SIZE, valueAt } from "./fields.js";
 
 /** @typedef {import("./similarity.js").Points} Points */
 
 const [EYE_LEFT, EYE_RIGHT] = [4, 5];
 const HIDDEN = [0.5, 0.9]; // background probability at which paint begins to go, and is gone
+const SURE = [0.2, 0.75]; // of a matte: below it paint is gone, above it whole
 const EYE = [0.3, 0.75];
 const OPEN_PX = [2, 5]; // height of the mouth's opening, closed and open
 const SOFT_PX = 2; // width of the soft edge of an opening
@@ -27,27 +29,61 @@ export function smoothstep(low, high, value) {
 /**
  * Returns the visibility of paint at each px of the crop, 0..255.
  * @param {Float32Array} parts probabilities of 8 parts, planes
+ * @param {Uint8Array | null} free see `freeOf`; null goes by the parts' background
  * @param {Float32Array} field crop px, from the crop to the template
  * @param {Uint8Array} skin of the template, 260 x 320, 255 where a face is sure
  * @param {Points} landmarks crop px
  * @param {{spareEyes: boolean, spareMouth: boolean}} spared
  */
-export function visibility(parts, field, skin, landmarks, { spareEyes, spareMouth }) {
+export function visibility(parts, free, field, skin, landmarks, { spareEyes, spareMouth }) {
+  if (free && !spareEyes && !spareMouth) return free;
   const coarse = new Float32Array(SIZE);
   for (let row = 0, i = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, i++) {
-      const [x, y] = [OFFSET + CELL * column + field[i], OFFSET + CELL * row + field[i + SIZE]];
-      const isInside = x > -1 && y > -1 && x < CROP_WIDTH && y < CROP_HEIGHT;
-      const sure = isInside ? valueAt(skin, CROP_WIDTH, CROP_HEIGHT, x, y) / 255 : 0;
-      let seen = 1 - smoothstep(HIDDEN[0], HIDDEN[1], sure * parts[i]);
+      let seen = 1;
+      if (!free) {
+        const [x, y] = [OFFSET + CELL * column + field[i], OFFSET + CELL * row + field[i + SIZE]];
+        const isInside = x > -1 && y > -1 && x < CROP_WIDTH && y < CROP_HEIGHT;
+        const sure = isInside ? valueAt(skin, CROP_WIDTH, CROP_HEIGHT, x, y) / 255 : 0;
+        seen = 1 - smoothstep(HIDDEN[0], HIDDEN[1], sure * parts[i]);
+      }
       if (spareEyes) seen *= 1 - smoothstep(EYE[0], EYE[1], parts[EYE_LEFT * SIZE + i] + parts[EYE_RIGHT * SIZE + i]);
       coarse[i] = seen;
     }
   }
   const fine = enlarged(blurred(coarse));
+  if (free) for (let i = 0; i < fine.length; i++) fine[i] = (fine[i] * free[i]) / 255 + 0.5;
   if (spareMouth) cutMouth(fine, landmarks);
   return fine;
 }
+
+/**
+ * Returns what of a face's crop nothing hides, at each px, 0..255. What the matte is not sure of neither
+ * shows through nor is missing.
+ * @param {Uint8Array} matte 130 x 160
+ */
+export function freeOf(matte) {
+  const found = new Uint8Array(CROP_WIDTH * CROP_HEIGHT);
+  /** @type {(row: number) => Float32Array} a row, enlarged */
+  const wide = (row) => {
+    const [start, line] = [row * MATTE_WIDTH, new Float32Array(CROP_WIDTH)];
+    for (let x = 0; x < MATTE_WIDTH; x++) {
+      const [here, left, right] = [SHARP[matte[start + x]], SHARP[matte[start + Math.max(x - 1, 0)]], SHARP[matte[start + Math.min(x + 1, MATTE_WIDTH - 1)]]];
+      line[2 * x] = 0.75 * here + 0.25 * left;
+      line[2 * x + 1] = 0.75 * here + 0.25 * right;
+    }
+    return line;
+  };
+  let [above, here] = [wide(0), wide(0)];
+  for (let y = 0, i = 0; y < MATTE_HEIGHT; y++) {
+    const below = y < MATTE_HEIGHT - 1 ? wide(y + 1) : here;
+    for (const other of [above, below]) for (let x = 0; x < CROP_WIDTH; x++, i++) found[i] = 0.75 * here[x] + 0.25 * other[x] + 0.5;
+    [above, here] = [here, below];
+  }
+  return found;
+}
+
+const SHARP = Uint8Array.from({ length: 256 }, (_, value) => Math.round(255 * smoothstep(SURE[0], SURE[1], value / 255)));
 
 /** @param {Float32Array} plane */
 function blurred(plane) {

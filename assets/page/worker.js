@@ -4,6 +4,7 @@ import * as ort from "./ort.wasm.bundle.min.mjs";
 import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { Detector, NETWORK_SIZE } from "./detector.js";
 import { COLUMNS, ROWS, composedFields } from "./fields.js";
+import { MATTE_HEIGHT, SteadyMattes, WINDOW_WIDTH, confidenceSeen } from "./matte.js";
 import { PixelFrame, pixelsOf } from "./pixels.js";
 import { SteadyScenes } from "./scene.js";
 import { boxOf } from "./similarity.js";
@@ -19,6 +20,9 @@ const templates = [];
 /** @type {PixelFrame | null} */
 let lastFrame = null;
 const scenes = new SteadyScenes();
+/** @type {SteadyMattes | null} */
+let mattes = null;
+let sure = 1; // confidence from which a face is followed for sure
 let isSoftware = false; // whether the pixels are drawn on, for want of WebGL
 
 /**
@@ -36,12 +40,16 @@ async function load({ runtime, networks, config, template, threads, drawsPixels 
   const session = (model) => ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"], graphOptimizationLevel: "all", extra });
   const run = registrationRun(await session(networks.registration));
   const look = detectorRun(await session(networks.detector));
+  const see = matteRun(await session(networks.matte));
+  mattes = new SteadyMattes(see);
+  sure = config.sure;
   templates.push({ name: template.name, labels: template.labels, landmarks: template.landmarks, mesh: template.mesh, worn: template.worn });
   tracker = new FaceTracker(config, new Detector(look), run, templates[0]);
   // The first run of each is slow.
   const blank = new Uint8Array(CROP_WIDTH * CROP_HEIGHT);
   for (const ways of [[0, 1], [1]]) await run(blank, templates[0].labels, ways);
   await look(new Float32Array(3 * NETWORK_SIZE * NETWORK_SIZE));
+  await see(new Uint8Array(4 * WINDOW_WIDTH * MATTE_HEIGHT));
   return { threads: ort.env.wasm.numThreads };
 }
 
@@ -74,6 +82,25 @@ function detectorRun(session) {
 }
 
 /**
+ * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
+ * @returns {import("./matte.js").RunMatte}
+ */
+function matteRun(session) {
+  const size = WINDOW_WIDTH * MATTE_HEIGHT;
+  const images = new ort.Tensor("float32", new Float32Array(3 * size), [1, 3, MATTE_HEIGHT, WINDOW_WIDTH]);
+  return async (rgba) => {
+    const planes = /** @type {Float32Array} */ (images.data);
+    for (let i = 0, from = 0; i < size; i++, from += 4) {
+      planes[i] = rgba[from] / 255;
+      planes[i + size] = rgba[from + 1] / 255;
+      planes[i + 2 * size] = rgba[from + 2] / 255;
+    }
+    const { parts } = await session.run({ images });
+    return /** @type {Float32Array} */ (parts.data).subarray(size);
+  };
+}
+
+/**
  * Registers the faces of a frame.
  * @param {{frame: VideoFrame | ImageBitmap, time: number, wants: {mesh: boolean, paint: boolean}, spare: ArrayBuffer | null}} message
  *   `spare`: memory of a frame that was shown, to be used again
@@ -85,9 +112,11 @@ async function follow({ frame, time, wants, spare }) {
   const pixels = performance.now() - began;
   lastFrame = isSoftware ? copyOf(read, lastFrame) : read;
   const found = await following.next(read, time);
-  const faces = found.map((face) => handedOn(following, face, wants, read));
+  if (mattes) mattes.ms = 0;
+  const faces = [];
+  for (const face of found) faces.push(await handedOn(following, face, wants, read, time));
   const shown = isSoftware ? { data: read.data, width: read.width, height: read.height } : null;
-  return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, pixels, all: performance.now() - began } };
+  return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, matte: mattes?.ms ?? 0, pixels, all: performance.now() - began } };
 }
 
 /**
@@ -107,13 +136,19 @@ function copyOf({ data, width, height }, older) {
  * @param {Face} face
  * @param {{mesh: boolean, paint: boolean}} wants
  * @param {PixelFrame} frame
+ * @param {number} time s
  */
-function handedOn(following, face, wants, frame) {
+async function handedOn(following, face, wants, frame, time) {
   const { id, state, confidence, landmarks, crop, folds } = face;
   const record = { id, state, confidence, landmarks, box: boxOf(landmarks), crop, folds };
   if (state === "lost") return record;
   const onto = composedFields(following.template.worn, face.onto);
-  return { ...record, onto, back: face.back, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null, scene: wants.paint ? scenes.next(frame, face) : null };
+  const matte = mattes && (wants.paint || wants.mesh) ? await mattes.next(frame, face, time) : null;
+  if (matte) {
+    record.confidence = confidenceSeen(face, matte, following.template.labels);
+    if (record.confidence < confidence && record.confidence < sure) record.state = "uncertain";
+  }
+  return { ...record, onto, back: face.back, matte, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null, scene: wants.paint ? scenes.next(frame, face) : null };
 }
 
 /**
@@ -158,6 +193,7 @@ answerTasks(
     reset: () => {
       tracker?.reset();
       scenes.forget();
+      mattes?.forget();
       lastFrame = null;
     },
   },

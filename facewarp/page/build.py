@@ -11,12 +11,18 @@ from typing import Any, Final
 
 from facewarp.core.model import Model, load
 from facewarp.errors import FacewarpError
+from facewarp.face.occlusion.network import OCCLUSION
 from facewarp.face.template.template import Template
 from facewarp.face.temporal.smoothing import SmoothingConfig
 from facewarp.face.tracking.confidence import Calibration
 from facewarp.face.tracking.track import TrackerConfig
 from facewarp.page.html import page_html
-from facewarp.page.networks import check_packages, detector_network, registration_network
+from facewarp.page.networks import (
+    check_packages,
+    detector_network,
+    matte_network,
+    registration_network,
+)
 from facewarp.page.pictures import (
     PagePicture,
     effects_table,
@@ -124,6 +130,7 @@ def _networks(model: Model) -> dict[str, bytes]:
     return {
         "networks/registration.onnx.bin": _packed(registration_network(model)),
         "networks/detector.onnx.bin": _packed(detector_network()),
+        "networks/matte.onnx.bin": _packed(matte_network(load(OCCLUSION, engine="openvino"))),
     }
 
 

@@ -1,9 +1,10 @@
-"""The networks of the page as ONNX files: registration in 8 bits, and the face detector."""
+"""The networks of the page as ONNX files: registration and matte in 8 bits, the face detector."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from facewarp.core.engines.openvino_graphs import join
 from facewarp.core.engines.openvino_models import core
@@ -48,6 +49,33 @@ def registration_network(model: Model) -> bytes:
         FacewarpError: a package is missing, or the model has no 8-bit weights.
     """
     check_packages()
+    joined = join(*_eight_bit_graphs(model, ("parts", "fields")), "chosen")
+    joined.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in joined.inputs})
+    free = {"ways": "ways", "fields": "ways"}
+    return to_onnx(joined, "registration", metadata_of(model, "registration"), free)
+
+
+def matte_network(model: Model) -> bytes:
+    """Write the network of what hides a face, see `facewarp.face.occlusion`.
+
+    Args:
+        model: with 8-bit weights beside it.
+
+    Returns:
+        ONNX: ``images`` (1, 3, 160, 132) RGB in 0..1 to ``parts`` (1, 2, 160, 132), how much of
+        each px is hidden and how much is face.
+
+    Raises:
+        FacewarpError: a package is missing, or the model has no 8-bit weights.
+    """
+    check_packages()
+    (parts,) = _eight_bit_graphs(model, ("parts",))
+    parts.reshape([1, *list(parts.input(0).get_partial_shape())[1:]])
+    return to_onnx(parts, "matte", metadata_of(model, "parts"))
+
+
+def _eight_bit_graphs(model: Model, names: Sequence[str]) -> list[Any]:
+    """Read graphs of a model's 8-bit weights."""
     if model.int8 is None:
         raise FacewarpError(
             "the page runs on 8-bit weights, and this model has none",
@@ -55,17 +83,11 @@ def registration_network(model: Model) -> bytes:
             "Make some: facewarp export --int8.",
         )
     try:
-        parts, fields = (
-            core().read_model(model.int8 / f"{name}.xml") for name in ("parts", "fields")
-        )
+        return [core().read_model(model.int8 / f"{name}.xml") for name in names]
     except RuntimeError as error:
         raise FacewarpError(
             "the 8-bit weights can't be read", model.int8, "Make them anew: facewarp export --int8."
         ) from error
-    joined = join(parts, fields, "chosen")
-    joined.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in joined.inputs})
-    free = {"ways": "ways", "fields": "ways"}
-    return to_onnx(joined, "registration", metadata_of(model, "registration"), free)
 
 
 def detector_network() -> bytes:

@@ -267,6 +267,27 @@ def check_effects(page: Page, image: np.ndarray) -> dict[str, np.ndarray]:
     return drawn
 
 
+def test_nothing_is_drawn_on_what_hides_a_face(
+    page: Page, frames: list[tuple[np.ndarray, float]]
+) -> None:
+    image = frames[0][0].copy()
+    page.change(effect="texture", texture="tiger", opacity=1)
+    landmarks = page.step(image, 40.0)
+    (left, top), (right, bottom) = landmarks.min(0).astype(int), landmarks.max(0).astype(int)
+    middle = (left + right) // 2
+    image[bottom - (bottom - top) // 3 : bottom + 40, middle + 6 :] = (70, 90, 60)  # a green cloth
+    for effect in ("labels", "texture", "mesh"):
+        page.change(effect=effect)
+        page.step(image, 41.0)
+        page.step(image, 41.04)
+        changed = np.abs(page.picture().astype(int) - image).max(-1)
+        cloth = changed[bottom - (bottom - top) // 4 : bottom, middle + 14 : right]
+        skin = changed[top : bottom - (bottom - top) // 2, left + 10 : middle]
+        assert cloth.mean() < 0.1 * skin.mean(), effect
+        assert skin.mean() > 4, effect
+    page.change(effect="texture")
+
+
 def test_make_up_has_a_color_for_each_part(page: Page, frames: list[Any]) -> None:
     image = frames[0][0]
     page.change(effect="texture", texture="makeup", opacity=1)

@@ -22,7 +22,9 @@ from facewarp.face.detector import Detection
 from facewarp.face.effects.texture import Texture
 from facewarp.face.face import Face, template_to_frame
 from facewarp.face.matching.scene import Scene
-from facewarp.face.rendering.occlusion import skin_of
+from facewarp.face.occlusion.network import wide_crop
+from facewarp.face.occlusion.steady import SteadyMatte
+from facewarp.face.rendering.occlusion import free_of, skin_of
 from facewarp.face.rendering.shading import Blend
 from facewarp.face.template.template import Template
 from facewarp.face.temporal.smoothing import FaceSmoother, SmoothingConfig
@@ -79,6 +81,7 @@ def _reference() -> dict[str, object]:
         "around": _around(template),
         "detector": _sightings(rng),
         "smoothing": _smoothed(rng, template),
+        "mattes": _mattes(rng, template),
         "scenes": [_scene(template, *case) for case in _SCENES],
     }
 
@@ -100,7 +103,11 @@ def _crops(rng: np.random.Generator) -> dict[str, object]:
         "height": height,
         "pixels": _base64(rgba),
         "crops": [
-            {"matrix": crop.matrix.ravel().tolist(), "gray": _base64(crop.extract_gray(rgb))}
+            {
+                "matrix": crop.matrix.ravel().tolist(),
+                "gray": _base64(crop.extract_gray(rgb)),
+                "window": _base64(wide_crop(crop).extract_rgb(rgb)),
+            }
             for crop in crops
         ],
     }
@@ -175,6 +182,50 @@ def _smoothed(rng: np.random.Generator, template: Template) -> dict[str, object]
         )
     config = asdict(SmoothingConfig())
     return {"template": template.landmarks.ravel().tolist(), "config": config, "frames": frames}
+
+
+def _mattes(rng: np.random.Generator, template: Template) -> dict[str, object]:
+    """A head that goes along with its crop, a hand that comes in, and a gap in time."""
+    steady = SteadyMatte(template, sure=0.7)
+    y, x = np.mgrid[:320, :260]
+    frames = []
+    for index, time in enumerate((0.0, 0.04, 0.08, 0.12, 0.9)):
+        crop = Crop.around((300 + 5 * index, 200 - 3 * index), 150 + 3 * index, roll=0.04 * index)
+        gray = 120 + 60 * np.sin((x + 6 * index) / 23) * np.cos(y / 31) + rng.normal(0, 2, x.shape)
+        told = 255 * (np.hypot(x[::2, ::2] - 130, y[::2, ::2] - 160) < 120 - 12 * (index == 1))
+        if index >= 2:
+            gray[110:, 12 * index :] = 230
+            told[55:, 6 * index :] = 30
+        back = _waves(rng, index)
+        face = Face(
+            0, "tracking", 0.9, (0, 0, 1, 1), np.zeros((68, 2)), crop, -back, back,
+            np.zeros((8, 80, 65), np.float32), 0.0, gray=gray.clip(0, 255).astype(np.uint8),
+            matte=told.astype(np.uint8),
+        )  # fmt: skip
+        found = steady(face, time)
+        assert face.gray is not None
+        assert face.matte is not None
+        assert found.matte is not None
+        frames.append(
+            {
+                "time": time,
+                "crop": crop.matrix.ravel().tolist(),
+                "gray": _base64(face.gray),
+                "back": back.ravel().tolist(),
+                "told": _base64(face.matte),
+                "expected": {
+                    "matte": _base64(found.matte),
+                    "free": _base64(np.asarray(free_of(found))),
+                    "confidence": found.confidence,
+                },
+            }
+        )
+    assert min(frame["expected"]["confidence"] for frame in frames) < 0.8
+    labels = [
+        cv2.resize(plane, (65, 80), interpolation=cv2.INTER_AREA)
+        for plane in template.probabilities
+    ]
+    return {"labels": _base64(np.stack(labels).astype(np.float32)), "frames": frames}
 
 
 _SCENES = (

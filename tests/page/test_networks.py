@@ -54,6 +54,18 @@ def test_registration_agrees_with_the_8_bit_engine(ways: list[int]) -> None:
     assert np.quantile(apart, 0.99) < 0.6
 
 
+def test_the_matte_agrees_with_the_8_bit_engine(rng: np.random.Generator) -> None:
+    model = facewarp.load("face-occlusion", engine="openvino-int8")
+    assert model.int8 is not None
+    small = rng.random((1, 3, 20, 17), np.float32)
+    image = np.stack([cv2.resize(plane, (132, 160)) for plane in small[0]])[None]
+    (found,) = session(networks.matte_network(model)).run(None, {"images": image})
+    expected = OpenVinoEngine.of_int8(model.int8).parts(image)
+    assert found.shape == expected.shape == (1, 2, 160, 132)
+    assert 0.02 < expected[0, 1].mean() < 0.98
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
 def test_the_detector_sees_what_the_program_sees() -> None:
     portrait = cv2.imread(str(files("facewarp.assets").joinpath("demo/portrait.png")))
     side = min(portrait.shape[:2])

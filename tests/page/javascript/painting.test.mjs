@@ -86,6 +86,9 @@ test("a line covers its width and is soft at its edge; a mesh is drawn at its po
   paintMesh(meshed, mesh, drawing({ mesh: Float64Array.of(100, 100, 140, 100) }), 1);
   assert.ok(at(meshed, 120, 100)[0] > 100);
   assert.deepEqual(at(meshed, 120, 110), [0, 0, 0]);
+  const hidden = frameOf(0);
+  paintMesh(hidden, mesh, drawing({ mesh: Float64Array.of(100, 100, 140, 100), seen: new Uint8Array(260 * 320) }), 1);
+  assert.deepEqual(at(hidden, 120, 100), [0, 0, 0]);
 });
 
 test("a displacement's hue is its direction, its strength the length; folds are red", () => {

@@ -6,11 +6,13 @@ import test from "node:test";
 import { cropAroundLandmarks, cut, grayOf, windowOf } from "../../../assets/page/crop.js";
 import { decode, landmarkSquare } from "../../../assets/page/detector.js";
 import { layersOf } from "../../../assets/page/layers.js";
+import { MATTE_HEIGHT, SteadyMattes, WINDOW_WIDTH, confidenceSeen, windowAround } from "../../../assets/page/matte.js";
 import { paintOverlay } from "../../../assets/page/painting.js";
 import { PixelFrame } from "../../../assets/page/pixels.js";
 import { prepared } from "../../../assets/page/preparing.js";
 import { SteadyScenes, sceneOf } from "../../../assets/page/scene.js";
 import { FaceSmoother } from "../../../assets/page/smoothing.js";
+import { freeOf } from "../../../assets/page/visibility.js";
 
 const path = process.env.FACEWARP_REFERENCE;
 const reference = path ? JSON.parse(fs.readFileSync(path, "utf-8")) : null;
@@ -30,6 +32,38 @@ test("crops are the program's, to a gray level", { skip }, () => {
     const found = cut(grayOf({ data: part, width: at.width, height: at.height, channels: 4 }), at, matrix);
     const expected = Buffer.from(gray, "base64");
     assert.ok(worst(found, expected) <= 1, `${worst(found, expected)}`);
+  }
+});
+
+test("a matte is held steady, and what is seen counted, as by the program", { skip }, async () => {
+  const bytes = (text) => Uint8Array.from(Buffer.from(text, "base64"));
+  const labels = new Float32Array(bytes(reference.mattes.labels).buffer);
+  const mattes = new SteadyMattes(async () => new Float32Array());
+  for (const { time, crop, gray, back, told, expected } of reference.mattes.frames) {
+    const face = { id: 3, crop, gray: bytes(gray), confidence: 0.9, back: Float32Array.from(back) };
+    const matte = mattes.steady(face, Float32Array.from(bytes(told)), time);
+    assert.ok(worst(matte, bytes(expected.matte)) <= 2, `matte ${worst(matte, bytes(expected.matte))}`);
+    assert.ok(worst(freeOf(matte), bytes(expected.free)) <= 8, `free ${worst(freeOf(matte), bytes(expected.free))}`);
+    const confidence = confidenceSeen(face, matte, labels);
+    assert.ok(Math.abs(confidence - expected.confidence) < 0.002, `${confidence} ${expected.confidence}`);
+  }
+});
+
+test("the matte's network sees the program's window, to a level", { skip }, async () => {
+  const { width, height, pixels, crops } = reference.crop;
+  const frame = new PixelFrame(Uint8ClampedArray.from(Buffer.from(pixels, "base64")), width, height);
+  for (const { matrix, window } of crops) {
+    let given = new Uint8Array();
+    const mattes = new SteadyMattes(async (rgba) => {
+      given = rgba;
+      return new Float32Array(WINDOW_WIDTH * MATTE_HEIGHT).fill(1);
+    });
+    const matte = await mattes.next(frame, { id: 0, crop: matrix, gray: new Uint8Array(260 * 320) }, 0);
+    assert.ok(matte.every((value) => value === 255));
+    const expected = Buffer.from(window, "base64");
+    const rgb = given.filter((_, i) => i % 4 < 3);
+    assert.equal(rgb.length, expected.length);
+    assert.ok(worst(rgb, expected) <= 1, `${worst(rgb, expected)} ${windowAround(matrix)}`);
   }
 });
 
