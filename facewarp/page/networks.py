@@ -49,7 +49,8 @@ def registration_network(model: Model) -> bytes:
         FacewarpError: a package is missing, or the model has no 8-bit weights.
     """
     check_packages()
-    joined = join(*_eight_bit_graphs(model, ("parts", "fields")), "chosen")
+    parts, fields = _eight_bit_graphs(model, ("parts", "fields"))
+    joined = join(parts, fields, "chosen")
     joined.reshape({port: [1, *list(port.get_partial_shape())[1:]] for port in joined.inputs})
     free = {"ways": "ways", "fields": "ways"}
     return to_onnx(joined, "registration", metadata_of(model, "registration"), free)

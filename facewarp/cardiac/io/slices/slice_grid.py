@@ -76,7 +76,7 @@ class StackGrid:
 
     def described(self) -> list[str]:
         """Return what is to be said of slices that are moved or resampled."""
-        said = []
+        said: list[str] = []
         if self.moved.any():
             far = np.linalg.norm(self.aside_mm, axis=1)
             which = " and ".join(str(z + 1) for z in np.flatnonzero(self.moved))
