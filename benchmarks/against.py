@@ -14,9 +14,9 @@ Workloads: `register` (a crop, both ways, in a tracker that neither detects nor 
 `track-1080p-memory` (its peak), `live` (unpaced, with labels), `style` (a frame, style `full` at
 640x480), `four` (a frame with four faces) and `import` (`import facewarp`). Of the faces of the
 first two and of `four` the field onto the face is asked for, which this checkout computes only
-then; `landmarks` is `tracker` without that. `plain-tracker`, `plain-track`, `plain-track-1080p` and
-`plain-live` leave out what `--details off`, `--occlusion off` and `--no-photometric` do, of a
-revision that has these: what c2f3f86 did, and no more.
+then; `landmarks` is `tracker` without that. `plain-register`, `plain-tracker`, `plain-four`,
+`plain-track`, `plain-track-1080p` and `plain-live` leave out what `--details off`, `--occlusion
+off` and `--no-photometric` do, of a revision that has these: what c2f3f86 did, and no more.
 
 Only where `--only` names them: those with `-cpu` after them, the processor time of the same, which
 other load changes less (`track`, `plain-track`, `track-1080p`, `plain-track-1080p`, `live`,
@@ -126,24 +126,38 @@ with facewarp.FaceTracker(faces=1{options}) as tracker:
 """
 
 
+def _registered(options: str = "") -> str:
+    """Python that times the registration of a crop, its field onto the face asked for."""
+    return f"""{_FRAMES}
+frames = clip(640, 480, 60)
+with facewarp.FaceTracker(smooth=False, faces=1{options}) as tracker:
+    face = next(f for frame in frames for f in tracker(frame, 0.0))
+    timed(lambda frame: tracker.register(frame, face.crop).grid_field, frames * 2)
+"""
+
+
+def _four(options: str = "") -> str:
+    """Python that times a tracker of four faces."""
+    return f"""{_FRAMES}
+frames = [np.tile(f, (2, 2, 1)) for f in clip(640, 360, 90)]
+clock = itertools.count()
+with facewarp.FaceTracker(faces=4{options}) as tracker:
+    timed(lambda frame: fields(tracker(frame, next(clock) / 30)), frames)
+"""
+
+
+_NO_MORE: Final = ", **plain"  # options of a tracker that leaves out what c2f3f86 didn't do
+
 WORKLOADS: Final = {
     "import": Workload(
         "import time, json; b = time.perf_counter(); import facewarp; "
         "print(json.dumps(1000 * (time.perf_counter() - b)))",
         "ms",
     ),
-    "register": Workload(
-        _FRAMES
-        + """
-frames = clip(640, 480, 60)
-with facewarp.FaceTracker(smooth=False, faces=1) as tracker:
-    face = next(f for frame in frames for f in tracker(frame, 0.0))
-    timed(lambda frame: tracker.register(frame, face.crop).grid_field, frames * 2)
-""",
-        "ms",
-    ),
+    "register": Workload(_registered(), "ms"),
+    "plain-register": Workload(_registered(_NO_MORE), "ms"),
     "tracker": Workload(_tracked(), "ms"),
-    "plain-tracker": Workload(_tracked(", **plain"), "ms"),
+    "plain-tracker": Workload(_tracked(_NO_MORE), "ms"),
     "landmarks": Workload(
         _FRAMES
         + """
@@ -153,16 +167,8 @@ with facewarp.FaceTracker(faces=1) as tracker:
 """,
         "ms",
     ),
-    "four": Workload(
-        _FRAMES
-        + """
-frames = [np.tile(f, (2, 2, 1)) for f in clip(640, 360, 90)]
-clock = itertools.count()
-with facewarp.FaceTracker(faces=4) as tracker:
-    timed(lambda frame: fields(tracker(frame, next(clock) / 30)), frames)
-""",
-        "ms",
-    ),
+    "four": Workload(_four(), "ms"),
+    "plain-four": Workload(_four(_NO_MORE), "ms"),
     "style": Workload(
         _FRAMES
         + """
