@@ -153,12 +153,14 @@ function carriedOn(past, gray, matte, crop, passed) {
   /** @type {Affine} */
   const m = [back[0], back[1], (x - 0.5) / 2, back[3], back[4], (y - 0.5) / 2];
   const [before, shown] = [past.matte, past.gray].map((plane) => warped(plane, m));
-  const change = blurredPlane({ data: gray.map((value, i) => Math.abs(value - shown[i])), width: MATTE_WIDTH, height: MATTE_HEIGHT }, OF_CHANGE);
+  for (let i = 0; i < PX; i++) shown[i] = Math.abs(gray[i] - shown[i]);
+  const change = blurredPlane({ data: shown, width: MATTE_WIDTH, height: MATTE_HEIGHT }, OF_CHANGE);
   const least = -Math.expm1(-passed / HOLD_S);
-  return matte.map((value, i) => {
+  for (let i = 0; i < PX; i++) {
     const changed = Math.min(Math.max((change[i] - SAME[0]) / (SAME[1] - SAME[0]), 0), 1);
-    return before[i] + (least + (1 - least) * changed) * (value - before[i]);
-  });
+    before[i] += (least + (1 - least) * changed) * (matte[i] - before[i]);
+  }
+  return before;
 }
 
 /**
