@@ -10,9 +10,10 @@ from rich.table import Table
 
 from facewarp.cli.batch import BatchTable, Ray, TimeLimit, threads_for
 from facewarp.cli.console import Output, cell, output_of
-from facewarp.cli.model_options import Device, ModelName, Refine, parse_copies
+from facewarp.cli.model_options import MODEL_HELP, Device, Refine, known_model, parse_copies
 from facewarp.cli.option_groups import any_existing, existing, option_groups
 from facewarp.errors import FacewarpError
+from facewarp.system.machine import limit_blas
 from facewarp.system.start import quick_imports, resume_collection
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def cine(
     results: ResultOptions,
     run: RunOptions,
     refine: Refine = True,
-    model: ModelName = "heart",
+    model: Annotated[str, typer.Option(help=MODEL_HELP)] = "heart",
     device: Device = "cpu",
 ) -> None:
     """Track hearts through the cardiac cycle: labels, volumes, ejection fraction, motion.
@@ -261,6 +262,8 @@ def cine(
     """
     output = output_of(ctx)
     any_existing(patients)
+    limit_blas()
+    known_model(model)  # once threads are limited: that imports NumPy
     with quick_imports("pydicom"):
         from facewarp.cardiac.cohort.discovery import discover
         from facewarp.cardiac.cohort.job import Settings

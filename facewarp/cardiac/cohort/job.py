@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +13,11 @@ from facewarp.batch.jobs import Outcome, Report
 from facewarp.cardiac.cine_options import CineOptions
 from facewarp.cardiac.cohort.table import NOT_AS_WRITTEN, row_of
 from facewarp.cardiac.report.conventions import MARK
-from facewarp.cardiac.report.result_files import ResultFiles
+from facewarp.cardiac.report.result_files import ResultFiles, check_result_folder
 from facewarp.system.atomic_files import sweep
 from facewarp.system.atomic_folder import restore_folder
+from facewarp.system.closing import Closing, MadeAhead
+from facewarp.system.machine import cores
 from facewarp.system.memory import (
     keep_freed_memory,
     return_freed_memory,
@@ -25,6 +28,7 @@ from facewarp.version import __version__
 
 if TYPE_CHECKING:
     from facewarp.cardiac.cine_result import CineResult
+    from facewarp.cardiac.io.patient import Cine
     from facewarp.cardiac.motion.heart_roi import HeartModel
 
 _MEASURING: Final = 0.7  # share of the work that is not writing
@@ -134,32 +138,52 @@ def finished(job: Job) -> dict[str, Any] | None:
 @lru_cache(maxsize=1)
 def _import_libraries() -> None:
     """Import torch and all that analyzes, once a process: not to skip patients or to share out."""
-    with quick_imports("pydicom"):
+    with quick_imports():
         import facewarp.cardiac.report.result_folder
         import facewarp.cardiac.strain_repeats  # noqa: F401
 
 
+class _Reading(Closing):
+    """A patient's files read, which can be done in a thread.
+
+    Attributes:
+        cine: what was read.
+    """
+
+    def __init__(self, job: Job) -> None:
+        from facewarp.cardiac.io.patient import open_cine
+
+        self.cine = open_cine(job.source, job.settings.analysis.reading)
+
+    def close(self) -> None:
+        """See `Closing`: no file is open any more."""
+
+
 def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     """Read, measure and write a patient."""
-    _import_libraries()
-    import torch
-
-    from facewarp.cardiac.export.dicom_study import check_dicom_out
-    from facewarp.cardiac.io.dicom_frames import identity_of
-    from facewarp.cardiac.io.dicom_series import dicom_files
-    from facewarp.cardiac.report.result_folder import check_result_folder, write_result
-
     check_result_folder(job.target)
-    share_freed_memory()
+    share_freed_memory(1)  # what one thread has freed is there for all
     keep_freed_memory()  # arrays follow one another; what is free is returned where it is much
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
-    settings = job.settings
-    if settings.files.dicom_out:
-        check_dicom_out(job.source)
     about = _about(job)  # of the files as they are read, not as they may be later
-    model = _model(settings.model, settings.device, about["settings"]["model"])
-    result = _measured(job, model, lambda share: progress(_MEASURING * share))
+    with quick_imports("pydicom"):  # nibabel comes with it; the thread may need pydicom
+        import facewarp.cardiac.io.patient  # noqa: F401
+    with MadeAhead(lambda: _Reading(job)) if cores() > 1 else nullcontext() as ahead:
+        _import_libraries()
+        import torch
+
+        from facewarp.cardiac.export.dicom_study import check_dicom_out
+        from facewarp.cardiac.io.dicom_frames import identity_of
+        from facewarp.cardiac.io.dicom_series import dicom_files
+        from facewarp.cardiac.report.result_folder import write_result
+
+        if job.threads is not None:
+            torch.set_num_threads(job.threads)
+        settings = job.settings
+        if settings.files.dicom_out:
+            check_dicom_out(job.source)
+        model = _model(settings.model, settings.device, about["settings"]["model"])
+        cine = (ahead.get() if ahead else _Reading(job)).cine
+    result = _measured(job, cine, model, lambda share: progress(_MEASURING * share))
     model.release()  # what is written needs the memory
     return_freed_memory()
     run: dict[str, Any] = {"about": about}
@@ -174,22 +198,24 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
     )
 
 
-def _measured(job: Job, model: "HeartModel", progress: Callable[[float], None]) -> "CineResult":
+def _measured(
+    job: Job, cine: "Cine", model: "HeartModel", progress: Callable[[float], None]
+) -> "CineResult":
     """Measure a patient, several times where strain is to have intervals.
 
     Args:
         job: the patient.
+        cine: its files, read.
         model: a heart model.
         progress: told the share of this that is done.
     """
     from facewarp.cardiac.cine import analyse
-    from facewarp.cardiac.io.patient import open_cine
     from facewarp.cardiac.strain_repeats import with_strain_intervals
 
     asked, copies = job.settings.analysis, job.settings.strain_intervals
     once = 1 / (1 + copies)  # the share that one analysis takes
     result = analyse(
-        open_cine(job.source, asked.reading),
+        cine,
         model,
         asked,
         model_name=job.settings.model,

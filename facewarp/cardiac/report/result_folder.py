@@ -27,25 +27,15 @@ from facewarp.cardiac.report.conventions import CYCLE_S, MARK
 from facewarp.cardiac.report.page import report_page, write_report
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
-from facewarp.cardiac.report.result_files import Movie, ResultFiles
+from facewarp.cardiac.report.result_files import Movie, ResultFiles, result_folder
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.core.arrays import ImageArray
-from facewarp.system.atomic_folder import OutputFolder
 from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
 
 Progress = Callable[[float], None]
 
 _WRITERS: Final = 3  # threads: one of them waits for the disk
-
-
-def check_result_folder(folder: Path) -> None:
-    """Check that results can be written into a folder, before they are computed.
-
-    Raises:
-        FacewarpError: something else is there already.
-    """
-    OutputFolder(folder, MARK, _files_of)
 
 
 def write_result(
@@ -75,7 +65,7 @@ def write_result(
         FacewarpError: something else is there already, or it can't be written.
     """
     asked = files or ResultFiles()
-    with OutputFolder(folder, MARK, _files_of) as place, ThreadPoolExecutor(_WRITERS) as pool:
+    with result_folder(folder) as place, ThreadPoolExecutor(_WRITERS) as pool:
         labels, volume = result.labels, result.cine.volume
         _ = result.gray_levels  # once, before threads ask for it
         drawn = pool.submit(_write_pictures, result, place, asked.movie, asked.report)
@@ -116,16 +106,6 @@ def write_result(
         told = {**summary(result), "run": {**(run or {}), "files": written}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
         (place / MARK).write_text(text + "\n", "utf-8", errors="backslashreplace")
-
-
-def _files_of(folder: Path) -> dict[str, int]:
-    """Names and bytes of the files that an earlier run wrote into a folder."""
-    try:
-        files = json.loads((folder / MARK).read_text("utf-8"))["run"]["files"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    known = files if isinstance(files, dict) else {}
-    return {name: size for name, size in known.items() if isinstance(size, int)}
 
 
 def summary(result: CineResult) -> dict[str, Any]:

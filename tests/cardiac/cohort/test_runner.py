@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from facewarp.cardiac.io.timing import ReadOptions
 from facewarp.cardiac.plots.svg_statistics import limits_of_agreement, outliers
 from facewarp.cardiac.report.result_files import ResultFiles
 from facewarp.errors import FacewarpError
+from facewarp.system import machine
 
 FEW = ResultFiles(fields=False, report=False, movie="none")
 QUICK = Settings(files=FEW)
@@ -78,6 +80,30 @@ def test_patients_are_found_in_folders_and_lists(tmp_path):
         discover([named])
     with pytest.raises(FacewarpError, match="two patients are called a"):
         discover([tmp_path / "flat", tmp_path / "deep"])
+
+
+@pytest.mark.parametrize(("cores", "first"), [(1, "import"), (2, "read")])
+def test_files_are_read_beside_imports_where_two_cores_are(tmp_path, monkeypatch, cores, first):
+    seen, is_read = [], threading.Event()
+
+    def read(*_given):
+        seen.append("read")
+        is_read.set()
+        raise FacewarpError("it cannot be read")
+
+    def imports():
+        assert cores == 1 or is_read.wait(20)
+        seen.append("import")
+
+    monkeypatch.setattr(machine, "_limit", cores)
+    monkeypatch.setattr("facewarp.cardiac.io.patient.open_cine", read)
+    monkeypatch.setattr("facewarp.core.model.load", lambda *_args: None)
+    monkeypatch.setattr(job_module, "_import_libraries", imports)
+    (job,) = jobs_for({"a": touch_cine(tmp_path / "a.nii")}, tmp_path / "out", QUICK)
+    assert work_on(job).error == "it cannot be read"
+    assert seen[0] == first
+    assert sorted(seen) == ["import", "read"]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -107,9 +107,16 @@ def test_importing_facewarp_takes_no_time():
 
 
 @pytest.mark.parametrize(
-    "words", [("track", "a.mp4"), ("track", "a.mp4", "--faces", "all"), ("live", "--headless")]
+    "words",
+    [
+        ("track", "a.mp4"),
+        ("track", "a.mp4", "--faces", "all"),
+        ("live", "--headless"),
+        ("cine", "a.nii"),
+    ],
 )
 def test_numpy_is_loaded_only_once_its_threads_are_limited(words, tmp_path):
+    (tmp_path / "a.nii").touch()
     done = subprocess.run(
         [sys.executable, "-c", BLAS, *words], capture_output=True, text=True, cwd=tmp_path
     )

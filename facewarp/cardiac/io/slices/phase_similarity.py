@@ -193,7 +193,7 @@ def slice_order(data: NDArray[np.float32]) -> list[int]:
     order = list(range(stack.shape[1]))
     if not _FEWEST_SLICES <= len(pictured) <= _MOST_SLICES:
         return order
-    unlike = _slices_unlike(stack[:, pictured])
+    unlike = _slices_unlike(stack)[np.ix_(pictured, pictured)]
     best = np.arange(len(pictured))
     way = stored = _way(unlike, best)
     while True:
