@@ -65,6 +65,7 @@ class VideoSource(Source):
     Attributes:
         orientation: How the stored pictures are turned.
         color: The colour tags of the images, with which a copy is written.
+        chroma_location: Where samples of chroma lie in a copy of 4:2:0; None for untold.
         has_alpha: Whether pictures have transparent parts, as far as is known beforehand.
         hdr_format: How frames carry HDR, once `keep_hdr` was called for a video that has it.
         timeline: The clock of pictures and sound.
@@ -158,6 +159,9 @@ class VideoSource(Source):
         self.rotation = self.orientation.degrees
         self.color = Color.of(first)
         self._own_hdr = HDRFormat.of(first)
+        is_full = first.format.is_rgb or first.format.chroma_width(first.width) == first.width
+        told = self._info.chroma_locations.get(self._index)
+        self.chroma_location = "center" if is_full else told  # of pixels: as they are made smaller
         has_alpha = self._converter().alpha(first) is not None
         self.has_alpha = has_alpha or alpha_decoder(stream) is not None
         if has_unread_alpha(stream):

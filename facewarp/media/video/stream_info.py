@@ -1,7 +1,8 @@
 """Which streams of a file belong together: the video stream to read, and the sound to go with it.
 
-PyAV tells neither programs, nor the cropping a container asks for, nor the name of a codec that has
-no decoder. FFmpeg's own description of a file, `av_dump_format`, tells all three.
+PyAV tells neither programs, nor the cropping a container asks for, nor where the samples of chroma
+lie, nor the name of a codec that has no decoder. FFmpeg's own description of a file,
+`av_dump_format`, tells all four.
 """
 
 import logging
@@ -23,7 +24,8 @@ from av.video.stream import VideoStream
 from facewarp.errors import FacewarpError, shell_word
 from facewarp.system.machine import limited_cores
 
-_CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?: \((\w+) / )?")
+_CODEC = re.compile(r"Stream #\d+:\d+\S*: \w+: (\w+)(?:, \d+ reference frames?)?(?: \((\w+) / )?")
+_CHROMA = re.compile(r": Video: .*[(,] ?(left|center|topleft|top|bottomleft|bottom)\)")
 _INDEX = re.compile(r"Stream #\d+:(\d+)")
 _CROP = re.compile(r"Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")
 _NO_PICTURES = (
@@ -60,11 +62,14 @@ class StreamInfo:
         programs: Indices of the streams of each program; empty for files without programs.
         codecs: Stream index -> name of its codec, or its four-character code if it has none.
         crops: Stream index -> cropping asked for by the container.
+        chroma_locations: Stream index -> where samples of chroma lie, by FFmpeg's names; only where
+            it is told, or is what the codec means.
     """
 
     programs: Sequence[frozenset[int]] = ()
     codecs: Mapping[int, str] = field(default_factory=dict)
     crops: Mapping[int, Crop] = field(default_factory=dict)
+    chroma_locations: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, container: InputContainer) -> "StreamInfo":
@@ -78,6 +83,7 @@ class StreamInfo:
         programs: list[set[int]] = []
         codecs: dict[int, str] = {}
         crops: dict[int, Crop] = {}
+        locations: dict[int, str] = {}
         index = -1
         is_in_program = False
         for line in description.splitlines():
@@ -93,10 +99,12 @@ class StreamInfo:
                 if named := _CODEC.search(line):
                     is_known = named[1] not in ("none", "unknown")
                     codecs[index] = named[1] if is_known else named[2] or "unknown"
+                if located := _CHROMA.search(line):
+                    locations[index] = located[1]
             elif found := _CROP.search(line):
                 left, right, top, bottom = map(int, found.groups())
                 crops[index] = Crop(left, right, top, bottom)
-        return cls(tuple(map(frozenset, programs)), codecs, crops)
+        return cls(tuple(map(frozenset, programs)), codecs, crops, locations)
 
     def codec_name(self, stream: av.stream.Stream) -> str:
         """Return a name to show for the codec of a stream that may have no decoder."""
@@ -208,14 +216,16 @@ def other_video_streams(container: InputContainer, chosen: VideoStream) -> list[
 
 @contextmanager
 def _described() -> Iterator[None]:
-    """Let FFmpeg describe files: it writes descriptions to its log, at the level "info"."""
+    """Let FFmpeg describe files: it writes descriptions to its log, chroma at level "verbose"."""
     quiet = logging.getLogger("libav")
     with _log_level:
         before, handlers = av.logging.get_level(), list(quiet.handlers)
         quiet.addHandler(logging.NullHandler())
-        av.logging.set_level(av.logging.INFO)
+        av.logging.set_level(av.logging.VERBOSE)
+        av.logging.set_libav_level(av.logging.VERBOSE)
         try:
             yield
         finally:
+            av.logging.set_libav_level(av.logging.INFO)  # as it is unless set
             av.logging.set_level(before)
             quiet.handlers = handlers

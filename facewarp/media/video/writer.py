@@ -112,12 +112,14 @@ class VideoWriter(Output):
         alpha, deep = asked.alpha and holds_alpha, is_deep_codec(asked.codec)
         if like is None or self._size != like.size:
             color = asked.color if like is None else like.color
-            stored = StoredPictures(Orientation(), color, None, alpha, deep and not alpha)
+            located = None if asked.live else "center"  # as `codes_of` makes samples of chroma
+            stored = StoredPictures(Orientation(), color, None, alpha, deep and not alpha, located)
             return stored, asked.pixel_aspect
         alpha |= like.has_alpha and holds_alpha
         hdr = None if asked.alpha else like.hdr_format
         deep = deep and hdr is None and not alpha
-        return StoredPictures(like.orientation, like.color, hdr, alpha, deep), like.sample_aspect
+        how = like.color, hdr, alpha, deep, like.chroma_location
+        return StoredPictures(like.orientation, *how), like.sample_aspect
 
     def _open(self) -> None:
         asked = self._asked

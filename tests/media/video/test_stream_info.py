@@ -36,6 +36,25 @@ def test_a_description_tells_programs_codecs_and_cropping():
     assert info.crops[0].cropped_size((64, 48)) == (48, 40)
 
 
+@pytest.mark.parametrize(
+    ("told", "location"),
+    [("yuv420p(left)", "left"), ("yuv420p10le(tv, bt2020nc/bt2020/smpte2084, topleft)", "topleft"),
+     ("yuv420p(tv, smpte170m, top coded first (swapped), left)", "left"),
+     ("yuv420p(tv, top first)", None), ("yuv420p(bt709, bottom first, bottomleft)", "bottomleft"),
+     ("yuvj420p(pc, bt470bg/unknown/unknown, center)", "center"), ("yuv444p", None)],
+)  # fmt: skip
+def test_a_description_tells_where_chroma_lies(told, location):
+    line = "  Stream #0:2[0x1](und): Video: hevc (Main 10), 1 reference frame (hvc1 / 0x31637668), "
+    info = StreamInfo.parse(f"{line}{told}, 64x48, 30 fps (default)\n")
+    assert info.chroma_locations.get(2) == location
+    assert info.codecs == {2: "hevc"}
+
+
+def test_a_codec_without_a_decoder_is_named_beside_its_reference_frames():
+    line = "  Stream #0:0: Video: none, 1 reference frame (AVdv / 0x76645641), 720x576, 25 fps\n"
+    assert StreamInfo.parse(line).codecs == {0: "AVdv"}
+
+
 def write_videos(path, streams, options=None):
     """A file of several video streams: (width, height), shade and disposition of each."""
     with av.open(str(path), "w", container_options=options or {}) as container:

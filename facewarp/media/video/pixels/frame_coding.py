@@ -31,6 +31,7 @@ class StoredPictures:
         hdr: the HDR that they carry, in 10 bits; None for none.
         alpha: whether they have alpha.
         deep: whether they have more than 8 bits without HDR or alpha.
+        chroma_location: where samples of chroma lie in 4:2:0, by FFmpeg's names; None for untold.
     """
 
     orientation: Orientation
@@ -38,6 +39,7 @@ class StoredPictures:
     hdr: HDRFormat | None = None
     alpha: bool = False
     deep: bool = False
+    chroma_location: str | None = None
 
 
 class FrameCoder:
@@ -58,6 +60,9 @@ class FrameCoder:
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Write the colors' tags into an encoder that is not open yet."""
         (self._to_alpha or self._to_deep or self._to_ten or self._to_yuv).tag(codec)
+        location = self._stored_like.chroma_location
+        if location is not None and "420p" in (codec.pix_fmt or ""):
+            codec.options = {**codec.options, "chroma_sample_location": location}
 
     def own_codes(self, frame: Frame) -> av.VideoFrame | None:
         """Return a frame of a video with that video's codes where nothing was painted on it.

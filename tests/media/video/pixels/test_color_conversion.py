@@ -6,6 +6,7 @@ from facewarp.media.frames import Frame
 from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source, read_video
 from facewarp.media.video.pixels.color_conversion import Color, RGBReader, YUVWriter
+from facewarp.media.video.stream_info import StreamInfo
 
 WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 BLOCK = 16
@@ -88,6 +89,35 @@ def test_tags_and_colors_of_a_copy_are_the_original_s(
         error = colors_of(a) - colors_of(b)
         assert np.abs(error).max() <= 4
         assert abs(error.mean()) < 0.7
+
+
+def chroma_of(path):
+    """Where FFmpeg says that a file's samples of chroma lie."""
+    with av.open(str(path)) as container:
+        return StreamInfo.of(container).chroma_locations.get(0)
+
+
+@pytest.mark.parametrize("out", ["out.mp4", "out.mkv", "out.webm"])
+@pytest.mark.parametrize("location", ["left", "topleft", "center"])
+def test_samples_of_chroma_lie_where_they_did(make_clip, copied, tmp_path, location, out):
+    options = {"crf": "10", "chroma_sample_location": location}
+    path = make_clip(frames=2, options=options, size=(64, 64))
+    assert chroma_of(path) == location
+    copied(path, tmp_path / out)
+    assert chroma_of(tmp_path / out) == location
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuvj420p", "yuvj444p"])
+def test_chroma_of_motion_jpeg_and_of_full_chroma_is_centered(make_clip, copied, pix_fmt):
+    path = make_clip("clip.mkv", codec="mjpeg", pix_fmt=pix_fmt, frames=2)
+    copied(path)
+    assert chroma_of(path.parent / "out.mp4") == "center"
+
+
+def test_chroma_that_is_made_of_pixels_is_centered(colors, tmp_path):
+    with open_sink(tmp_path / "own.mp4", size=(8 * BLOCK, 6 * BLOCK), fps=10) as sink:
+        sink.write(Frame(blocks(colors), 0.0, 0))
+    assert chroma_of(tmp_path / "own.mp4") == "center"
 
 
 def test_full_range_becomes_limited_and_looks_the_same(make_clip, contents, tmp_path, colors_of):
