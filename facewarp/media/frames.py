@@ -273,6 +273,7 @@ class Source(Closing, ABC):
         size: (width, height) px of the upright picture; of the first one for a folder.
         rate: Average frames a second, exact; `STILL_RATE` for pictures.
         time_base: Seconds, the smallest step of the timestamps.
+        first_s: When the first picture of the file is shown, s.
         start: First second read, or None.
         end: Reading stops before this second, or None.
         frame_count: Frames expected in the range, an estimate for videos; None if unknown.
@@ -299,6 +300,7 @@ class Source(Closing, ABC):
         self.size = (0, 0)
         self.rate = STILL_RATE
         self.time_base = Fraction(1, 90_000)
+        self.first_s = 0.0
         self.start: float | None = None
         self.end: float | None = None
         self.frame_count: int | None = None
@@ -323,6 +325,10 @@ class Source(Closing, ABC):
         if text not in self.notes:
             self.notes.append(text)
             _log.warning("%s: %s", self.label, text)
+
+    def frames_before(self, time: float) -> int | None:
+        """Return how many pictures of the file are shown before a second; None where unknown."""
+        return None
 
     def opened_at(self, start: float) -> "Source":
         """Return the same input with the same rate, to be read from a second of its own on.

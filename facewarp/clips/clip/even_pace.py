@@ -44,13 +44,18 @@ class Pace:
 
     def _tell_cut(self, frame: Frame) -> None:
         """Tell which frame of the whole clip the first one is, unless it is numbered by hand."""
-        left_out = round(frame.time * self._source.fps)
-        if self._source.start and left_out and self._first == FIRST:
-            number = left_out + FIRST
-            self._source.note(
-                f"passes and tracks count from --start: their frame {FIRST} is frame {number} of "
-                f"the whole clip; --first-frame {number} counts as that does"
-            )
+        source = self._source
+        left_out = round((frame.time - source.first_s) * source.fps)
+        if not (source.start and left_out and self._first == FIRST):
+            return
+        told = f"passes and tracks count from --start: their frame {FIRST} is "
+        if source.frames_before(frame.time) != left_out:  # they do not come evenly
+            source.note(told + f"the one at {frame.time:.6g} s of the clip")
+            return
+        number = left_out + FIRST
+        source.note(
+            told + f"frame {number} of the whole clip; --first-frame {number} counts as that does"
+        )
 
     def _tell(self, what: str) -> None:
         if self._told:

@@ -111,8 +111,10 @@ class VideoSource(Source):
             self._describe(container, stream, first)
             self._first_aspect = told_aspect(stream)
             self._place_untimed(container, stream, first)
+            if first.pts is not None:
+                self.first_s = float(first.pts * self.time_base - self.timeline.origin)
             self._measure_time(container, stream)
-            self._take_timecode(container, stream, first)
+            self._take_timecode(container, stream)
             self._tell_of_streams(container, stream)
         if start is not None and self.duration_s is not None and start >= self.duration_s:
             what = f"start is {start:g} s, but the video ends at {self.duration_s:.2f} s"
@@ -121,6 +123,17 @@ class VideoSource(Source):
     def opened_at(self, start: float) -> "VideoSource":
         """See `Source.opened_at`."""
         return VideoSource(self.path, start)
+
+    def frames_before(self, time: float) -> int | None:
+        """See `Source.frames_before`; of fields in packets of their own both are counted."""
+        if self.timeline.is_joined or self._lead is not None:
+            return None
+        origin = self.timeline.origin
+        first, until = (origin + Fraction(at - _ROUNDING_S) for at in (self.first_s, time))
+        with open_container(self.path) as container:
+            shown = (packet.pts for packet in container.demux(container.streams[self._index]))
+            times = (pts * self.time_base for pts in shown if pts is not None)
+            return sum(first < at < until for at in times)
 
     def keep_hdr(self) -> None:
         """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
@@ -206,17 +219,14 @@ class VideoSource(Source):
             f"that has one, {float(self.rate):.6g} a second"
         )
 
-    def _take_timecode(
-        self, container: InputContainer, stream: VideoStream, first: av.VideoFrame
-    ) -> None:
+    def _take_timecode(self, container: InputContainer, stream: VideoStream) -> None:
         """Keep the timecode of the first picture that is read, where it can be counted."""
         timecode = timecode_of(container, stream, self.rate)
         left_out = 0
         if timecode is not None and self.start:
             if self.is_variable_rate:
                 return
-            begins = float((first.pts or 0) * self.time_base - self.timeline.origin)
-            left_out = math.ceil((self.start - begins) * float(self.rate) - _ROUNDING_FRAMES)
+            left_out = math.ceil((self.start - self.first_s) * float(self.rate) - _ROUNDING_FRAMES)
         if timecode is not None:
             self.stream_tags["timecode"] = later_timecode(timecode, max(0, left_out), self.rate)
 
@@ -232,12 +242,15 @@ class VideoSource(Source):
         else:
             length = length_of(container, stream)
             before = clock_origin(container) - self.timeline.origin
+            if stream.duration is not None:  # of the pictures alone, which may set in late
+                before += max(Fraction(0), Fraction(self.first_s) - before)
             self.duration_s = None if length is None else float(length + before)
         self.frame_count = stream.frames or None
         is_part = self.start is not None or self.end is not None
         if self.duration_s is not None and (is_part or not stream.frames):
             until = min(self.end or self.duration_s, self.duration_s)
-            self.frame_count = max(1, round((until - (self.start or 0.0)) * self.fps))
+            start = max(self.start or 0.0, self.first_s)
+            self.frame_count = max(1, round((until - start) * self.fps))
 
     def __iter__(self) -> Iterator[Frame]:
         """Return the frames, decoded ahead while the last one is being worked on."""

@@ -210,6 +210,26 @@ def test_numbers_of_a_cut_clip_say_where_they_begin(talk, folder):
     assert "{curve x4 " in Path("a.nk").read_text()
 
 
+@pytest.mark.parametrize(
+    ("ticks", "start", "told"),
+    [
+        ([*range(10)], 0.2, "is frame 6 of the whole clip; --first-frame 6 "),
+        ([*range(25, 35)], 1.2, "is frame 6 of the whole clip; --first-frame 6 "),  # begins late
+        ([*range(6), *range(10, 40, 5)], 0.4, "is the one at 0.4 s of the clip"),
+        ([0, *range(30, 45)], 1.4, "is the one at 1.4 s of the clip"),
+    ],
+)
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_where_a_cut_clip_begins_is_counted_from_its_first_picture(
+    make_clip, ticks, start, told, name
+):
+    path = make_clip(name, ticks=ticks, sound="aac" if ticks[0] else None)
+    with open_source(path, start) as source:
+        Pace(source).add(next(iter(source)))
+        (note,) = source.notes
+    assert told in note
+
+
 def test_a_format_of_tracks_that_is_not_known_is_said(talk, folder):
     result = run(talk, "--tracks", "a.mocha")
     assert result.exit_code == 1
@@ -321,7 +341,7 @@ def test_frames_that_do_not_come_evenly_are_said_where_frames_are_counted(folder
     ("steps_ms", "told"), [((20, 60), "0.5"), ((33, 34, 33), ""), ((35, 45), "")]
 )
 def test_steps_that_cancel_out_are_said_where_they_are_large(steps_ms, told):
-    source = SimpleNamespace(fps=1000 / np.mean(steps_ms), notes=[], start=None)
+    source = SimpleNamespace(fps=1000 / np.mean(steps_ms), notes=[], start=None, first_s=0.0)
     source.note = source.notes.append
     pace = Pace(source)
     times = np.cumsum([0, *(40 * steps_ms)])

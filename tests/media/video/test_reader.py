@@ -285,3 +285,14 @@ def test_damage_in_the_middle_is_stepped_over(make_clip, caplog):
         frames = list(source)
     assert len(frames) > 80
     assert frames[-1].time > 3.8
+
+
+@pytest.mark.parametrize("name", ["late.mp4", "late.mov", "late.mkv"])
+def test_a_start_within_pictures_that_set_in_late_is_found(make_clip, name):
+    path = make_clip(name, ticks=range(25, 35), sound="aac")  # pictures from 1 to 1.4 s
+    with open_source(path, 1.2, 1.32) as source:
+        assert [frame.time for frame in source] == pytest.approx([1.2, 1.24, 1.28])
+        assert source.frame_count == 3
+        assert source.duration_s == pytest.approx(1.4, abs=0.05)
+    with pytest.raises(FacewarpError, match=r"ends at 1\.4\d? s"):
+        open_source(path, 1.5)
