@@ -29,6 +29,7 @@ from facewarp.media.video.container import (
     open_container,
     rate_of,
 )
+from facewarp.media.video.eyes import Eyes
 from facewarp.media.video.pixels.color_conversion import Color, description_of, is_deep
 from facewarp.media.video.pixels.frame_conversion import FrameConverter, pixel_aspect, sizes_in
 from facewarp.media.video.pixels.tone_mapping import HDRFormat
@@ -74,6 +75,7 @@ class VideoSource(Source):
         file_tags: Title, creation time and the like of the file, for a copy.
         chapters: Those of the part that is read, whose beginning is 0.
         subtitles: How many tracks of subtitles the file has.
+        eyes: For how many eyes it is, and whether it shows all around.
         stream_tags: Title and language of the pictures, and the timecode of the first one read.
     """
 
@@ -184,6 +186,10 @@ class VideoSource(Source):
             )
         self._told = description_of(first), description_of(first, keeps_hdr=True)
         self._is_deep = is_deep(first)
+        self.eyes = Eyes.of(first)
+        self.stream_tags |= self.eyes.tags
+        if self.eyes.has_unread_view:
+            self.note("a video for two eyes: the pictures of one of them are read, and written")
         self._stored_aspect = pixel_aspect(stream)
         self.sample_aspect = self.orientation.turned_aspect(self._stored_aspect)
         stored = (first.width, first.height), self.orientation

@@ -151,6 +151,8 @@ class VideoWriter(Output):
         if self._like:
             self._container.metadata.update(self._like.file_tags)
             stream.metadata.update(self._like.stream_tags)
+            if lost := self._like.eyes.lost_in(self._container.format.name):
+                self._like.note(lost)
             self._take_chapters(self._like)
             if self._like.has_audio and asked.audio != "none":
                 convert = asked.audio == "convert"

@@ -63,6 +63,17 @@ class Color:
         codec.color_primaries = self.primaries
         codec.color_trc = self.transfer
 
+    def tagged(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Return a picture with these and limited range.
+
+        ProRes tells the tags of its pictures, whatever those of the encoder are.
+        """
+        picture.color_range = ColorRange.MPEG
+        picture.colorspace = self.matrix
+        picture.color_primaries = self.primaries
+        picture.color_trc = self.transfer
+        return picture
+
 
 class RGBReader:
     """Decoded pictures to RGB of one size.
@@ -146,7 +157,7 @@ class YUVWriter:
         luma, chroma = codes_of(image, self._color.matrix, is_full=False)
         for plane, codes in zip(picture.planes, (luma, *chroma), strict=True):
             _pixels(plane)[:] = codes
-        return self._tagged(picture)
+        return self._color.tagged(picture)
 
     def fits(self, codes: StoredCodes) -> bool:
         """Whether these are codes as they are written here."""
@@ -157,12 +168,7 @@ class YUVWriter:
         height, width = codes.planes[0].shape
         picture = av.VideoFrame(width, height, "yuv420p")
         codes.painted([_pixels(plane) for plane in picture.planes], shown, image)
-        return self._tagged(picture)
-
-    def _tagged(self, picture: av.VideoFrame) -> av.VideoFrame:
-        picture.colorspace = self._color.matrix
-        picture.color_range = ColorRange.MPEG
-        return picture
+        return self._color.tagged(picture)
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Write the tags into an encoder that is not open yet."""
@@ -182,7 +188,7 @@ class _SwscaleWriter:
         self._reformatter = VideoReformatter()
 
     def _converted(self, planar: av.VideoFrame) -> av.VideoFrame:
-        return self._reformatter.reformat(
+        picture = self._reformatter.reformat(
             planar,
             format=self._pix_fmt,
             dst_colorspace=self._color.matrix,
@@ -190,6 +196,7 @@ class _SwscaleWriter:
             interpolation=_TO_RGB,
             threads=1,
         )
+        return self._color.tagged(picture)
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Write the tags into an encoder that is not open yet."""
@@ -239,7 +246,7 @@ class DeepYUVWriter:
     """HDR codes to limited-range yuv420p10le pictures with the tags of `coded`."""
 
     def __init__(self, coded: HDRFormat) -> None:
-        self._coded = coded
+        self._color = Color(coded.matrix, coded.primaries, coded.transfer)
         matrix = coded.matrix if coded.matrix in WEIGHTS else _BT2020
         eight_bits = from_rgb_matrix(matrix, is_full=False)
         self._from_rgb = 4 * eight_bits * [255 / 65_535, 255 / 65_535, 255 / 65_535, 1]
@@ -254,15 +261,11 @@ class DeepYUVWriter:
         for channel, plane in enumerate(picture.planes):
             rounded = np.rint((coarse if channel else fine)[..., channel])
             _deep_pixels(plane)[:] = np.clip(rounded, 4, 1019)
-        picture.colorspace = self._coded.matrix
-        picture.color_range = ColorRange.MPEG
-        picture.color_primaries = self._coded.primaries
-        picture.color_trc = self._coded.transfer
-        return picture
+        return self._color.tagged(picture)
 
     def tag(self, codec: av.VideoCodecContext) -> None:
         """Write the tags into an encoder that is not open yet."""
-        Color(self._coded.matrix, self._coded.primaries, self._coded.transfer).tag(codec)
+        self._color.tag(codec)
 
 
 def stored_codes(

@@ -91,6 +91,22 @@ def test_tags_and_colors_of_a_copy_are_the_original_s(
         assert abs(error.mean()) < 0.7
 
 
+@pytest.mark.parametrize("codec", ["prores422", "prores4444"])
+@pytest.mark.parametrize("tags", [(1, 1, 1), (6, 6, 6), (9, 9, 1)])
+def test_pictures_of_prores_tell_the_tags_that_their_file_tells(make_clip, tmp_path, tags, codec):
+    path = make_clip(tags=tags, size=(64, 64), frames=2)
+    with (
+        open_source(path) as source,
+        open_sink(tmp_path / "copy.mov", like=source, codec=codec) as sink,
+    ):
+        told = source.color
+        for frame in source:
+            sink.write(frame)
+    with av.open(str(tmp_path / "copy.mov")) as container:
+        picture = next(container.decode(video=0))
+    assert Color(picture.colorspace, picture.color_primaries, picture.color_trc) == told
+
+
 def chroma_of(path):
     """Where FFmpeg says that a file's samples of chroma lie."""
     with av.open(str(path)) as container:

@@ -235,6 +235,17 @@ def test_hdr_can_be_kept_in_ten_bits(make_hdr, transfer, out, codec):
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
+@pytest.mark.parametrize("codec", ["prores422", "prores4444"])
+def test_hdr_in_prores_is_read_as_hdr(make_hdr, transfer, codec):
+    path = make_hdr(transfer)
+    kept(path, "out.mov", codec=codec)
+    assert codes_in(path.parent / "out.mov")[2] == (9, 9, transfer)
+    with open_source(path) as before, open_source(path.parent / "out.mov") as after:
+        shown, copied = (next(iter(source)).image.astype(float) for source in (before, after))
+    assert np.abs(shown - copied).mean() < 2
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
 def test_paint_on_kept_hdr_shows_its_own_colors(make_hdr, transfer):
     path = make_hdr(transfer)
     kept(path, "out.mp4", TIGER)
