@@ -47,7 +47,7 @@ from facewarp.cardiac.motion.several_looks import (
 from facewarp.cardiac.motion.slice_continuity import about_slices
 from facewarp.cardiac.motion.slice_parts import SliceParts, slices_beside
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.heart_rate import rate_by_curve
+from facewarp.cardiac.quantification.heart_rate import closed_as_seen, rate_by_curve
 from facewarp.cardiac.quantification.indices import (
     base_warnings,
     curve_base_warnings,
@@ -175,12 +175,14 @@ def analyse(
         *(model, slices, cine, told.ed), orientation=orientation, reader=reader, step=work
     )
     model, found, box = model.on_grid(seen.grid.shape), seen.found, seen.box
+    cine = closed_as_seen(cine, found.lv)
     moments, at_ed = _settled(told, cine, reader, seen)
     labels_said = _about_fit(cine, reader, seen, at_ed)
     at_es, looks, apart, first = moments.es, None, None, seen
     if slices is not None and found.fine is not None and reader is None:
         assert found.volumes_ml is not None
-        at_es = find_es(found.volumes_ml[:, HeartPart.LV], cine.closes) if at_es is None else at_es
+        seen_ml = found.volumes_ml[:, HeartPart.LV]
+        at_es = find_es(seen_ml, cine.closes, at_ed) if at_es is None else at_es
         looks = look_again(model, slices, volume, seen.grid, found.fine, (at_ed, at_es))
         apart = looks_apart_percent(looks, found.fine)
         if in_doubt(apart):
@@ -190,7 +192,7 @@ def analyse(
     motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
     labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
     if at_es is None:
-        at_es = find_es(volumes[:, HeartPart.LV], cine.closes)
+        at_es = find_es(volumes[:, HeartPart.LV], cine.closes, at_ed)
     refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
     rate, beats_said = rate_by_curve(cine, volumes[:, HeartPart.LV], asked.reading.heart_rate_bpm)
     quality = measure_quality(
@@ -266,7 +268,7 @@ def _tracked(
         step: called with the number of phases done.
     """
     (at_ed, at_es), found = moments, seen.found
-    likely_es = find_es(found.lv, cine.closes) if at_es is None else at_es
+    likely_es = find_es(found.lv, cine.closes, at_ed) if at_es is None else at_es
     middles = heart_middles_mm(found.parts, seen.grid)
     return_freed_memory()  # before fields need it
     motion = track(

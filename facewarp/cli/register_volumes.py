@@ -1,5 +1,6 @@
 """`facewarp register` on volumes: register one pair of heart volumes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ def register_hearts(
         What the command tells of the pair.
     """
     with quick_imports("pydicom"):
+        from facewarp.cardiac.io.nifti_folder import refuse_other_kinds
         from facewarp.cardiac.io.nifti_reader import read_volume
-        from facewarp.cardiac.io.slices.label_maps import refuse_labels
+        from facewarp.cardiac.io.slices.fill_values import as_picture
         from facewarp.cardiac.motion.orientation import with_slices_seen
         from facewarp.cardiac.pair_registration import register_volumes
         from facewarp.cardiac.report.pair_folder import write_pair
@@ -34,8 +36,10 @@ def register_hearts(
     folder = OutputFolder(out, "field.nii.gz")
     heart = load(model, device)
     read = [read_volume(path) for path in paths]
-    for volume in read:
-        refuse_labels(volume.data, volume.path)
+    for at, volume in enumerate(read):
+        refuse_other_kinds(volume.path)
+        data, said = as_picture(volume.data, volume.path)
+        read[at] = replace(volume, data=data, warnings=(*volume.warnings, *said))
     fixed, moving = (with_slices_seen(heart, volume.slices_first()) for volume in read)
     pair = register_volumes(heart, fixed, moving, refined=refine)
     statistics = jacobian_statistics(pair.jacobian())

@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from facewarp.cli.app import app
+from facewarp.errors import FacewarpError
 from facewarp.face.crop import Crop
 from facewarp.media.sources import open_source
 
@@ -111,3 +112,32 @@ def test_labels_in_place_of_a_volume_are_told_as_such(tmp_path):
     assert done.exit_code == 1
     assert "labels, not a scan: the voxels hold 0, 2, 3" in " ".join(done.output.split())
     assert not (tmp_path / "pair").exists()
+
+
+def test_what_cine_refuses_and_says_of_a_picture_register_does_too(tmp_path, monkeypatch):
+    """Fill values around the heart went to the network as tissue; CT was registered."""
+    rng = np.random.default_rng(2)
+    scan = rng.gamma(2, 150, (24, 24, 6))
+    kinds = {"filled": scan, "ct": scan / 5 - 1000, "phase": scan}
+    kinds["filled"] = np.where(np.indices(scan.shape)[0] < 5, -32768, scan)
+    for name, data in kinds.items():
+        affine = np.diag([1.5, 1.5, 8.0, 1.0])
+        nib.save(nib.Nifti1Image(data.astype(np.float32), affine), tmp_path / f"{name}.nii.gz")
+    told = {"Modality": "MR", "ImageType": ["ORIGINAL", "PRIMARY", "P"]}
+    (tmp_path / "phase.json").write_text(json.dumps(told))
+    seen = []
+
+    def found(model, fixed, moving, *, refined):
+        seen.extend([fixed, moving])
+        raise FacewarpError("enough")
+
+    monkeypatch.setattr("facewarp.cardiac.pair_registration.register_volumes", found)
+    monkeypatch.setattr(
+        "facewarp.cardiac.motion.orientation.with_slices_seen", lambda model, volume: volume
+    )
+    for name, said in (("ct", "looks like CT"), ("phase", "this is a phase picture")):
+        done = run(tmp_path / "filled.nii.gz", tmp_path / f"{name}.nii.gz", "--out", tmp_path / "p")
+        assert said in " ".join(done.output.split())
+    run(tmp_path / "filled.nii.gz", tmp_path / "filled.nii.gz", "--out", tmp_path / "pair")
+    assert [one.data.min() >= 0 for one in seen] == [True, True]
+    assert "hold -32768, far from all others" in seen[0].warnings[0]

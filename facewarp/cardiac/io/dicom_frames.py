@@ -34,6 +34,8 @@ from facewarp.system.installation import install_command
 
 _CINE_MODALITY: Final = "MR"
 _MOSAIC: Final = "MOSAIC"  # Siemens: all slices of a moment as tiles of one picture
+#: MR Image Storage; enhanced; enhanced, converted from classic files.
+_MR_CLASSES: Final = {f"1.2.840.10008.5.1.4.1.1.4{kind}" for kind in ("", ".1", ".4")}
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
 _PRECISE_SLOPE: Final = (0x2005, 0x100E)  # Philips, private: of the scanner's own values
@@ -229,8 +231,11 @@ def _cut(path: Path) -> FacewarpError:
 def _foreign(data: Any) -> tuple[str, str] | None:
     """Return what a file's picture is if it can be no slice of a cine, and what to do."""
     modality = str(tag_value(data, "Modality") or "")
+    if not modality and str(tag_value(data, "SOPClassUID") or "") in _MR_CLASSES:
+        modality = _CINE_MODALITY
     if modality != _CINE_MODALITY:
         what = f"a picture of modality {modality_word(modality)}"
+        what = what if modality else "a picture that tells no modality, nor that it is MR"
         return what, "Give a folder of one MR cine series."
     if whole(data, "SamplesPerPixel", 1) > 1:
         return "a picture in colour", "Give the series of grey values."

@@ -24,6 +24,8 @@ from facewarp.cardiac.io.label_order import (
     order_by_anatomy,
     order_by_file_name,
     order_named,
+    refuse_right_within,
+    with_pieces,
 )
 from facewarp.cardiac.io.names.foreign import first_way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
@@ -186,6 +188,7 @@ def read_labels(
             raise
         what = f"only {inside:.0%} of what is labelled lies within the cine"
         raise FacewarpError(what, found.path, "Give labels of the same examination.") from error
+    chosen, about_pieces = with_pieces(chosen, laid, found.path)
     data = chosen.apply(laid)
     filled = tuple(np.flatnonzero(data.any(axis=(1, 2, 3))).tolist()) if len(ids) > 1 else ()
     _refuse_blended(data, found.path)
@@ -203,7 +206,7 @@ def read_labels(
         moment_of(found.path) if len(ids) == 1 else "",
         chosen,
         by,
-        (*about_ids, *about_place, *about_size, *about_order),
+        (*about_ids, *about_place, *about_size, *about_order, *about_pieces),
     )
 
 
@@ -277,6 +280,8 @@ def _chosen_order(
         chosen = order_named(order)
         if seen is not None and seen != chosen:
             return chosen, "given", [f"{_contradiction(chosen, seen)}: --label-order is followed"]
+        if seen is None:
+            refuse_right_within(chosen, fullest, path)
         return chosen, "given", []
     if seen is not None:
         expected = named or usual
@@ -288,6 +293,7 @@ def _chosen_order(
         return seen, "anatomy", []
     expected = named or usual
     if expected is not None and not set(np.unique(ids).tolist()) - {0, *expected.parts}:
+        refuse_right_within(expected, fullest, path)
         told = f"the labels' order is taken to be that of {expected.title} ({expected.text})"
         return expected, "file name", [f"{told}: no part is closed in by another"]
     what = f"which of the labels {_listed(ids)} is which part can't be told"

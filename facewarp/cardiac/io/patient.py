@@ -25,8 +25,8 @@ from facewarp.cardiac.io.nifti_folder import (
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, read_volume
 from facewarp.cardiac.io.placement import SPACING_FIX
-from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
-from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
+from facewarp.cardiac.io.slices.fill_values import as_picture
+from facewarp.cardiac.io.slices.label_maps import refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_copies,
     about_doubled,
@@ -86,6 +86,8 @@ class Cine:
         frames: the number of every phase in the whole cine, counted from 1.
         info: what the patient's ``Info.cfg`` says; None without one.
         labels: known labels, frame -> file.
+        ends_early: whether the heart's volumes show that the phases end before the heartbeat does,
+            where no time tells.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Cine:
     frames: tuple[int, ...]
     info: Info | None
     labels: dict[int, Path]
+    ends_early: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -106,7 +109,7 @@ class Cine:
     @property
     def closes(self) -> bool:
         """Whether the phases are a whole heartbeat, so that the last is followed by the first."""
-        return self.is_whole and self.volume.covers_cycle
+        return self.is_whole and self.volume.covers_cycle and not self.ends_early
 
 
 def read_info(folder: str | os.PathLike[str]) -> Info:
@@ -186,12 +189,8 @@ def open_cine(
         refuse_other_kinds(place)
         cine = _from_file(place, _file_name(place), None, options)
         cine = _saying(cine, about_long_axis([place]))
-    refuse_labels(cine.volume.data, place)
-    refuse_ct(cine.volume.data, place)
-    data, filled = without_fill(cine.volume.data)
+    data, said = as_picture(cine.volume.data, place)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
-    overrun = about_overrun(cine.volume.data)
-    said = [text for text in (filled, overrun) if text]
     cine = _saying(cine, [*said, *about_copies(cine.volume.data)])
     _check_axes(cine)
     _check_depth(cine, options)

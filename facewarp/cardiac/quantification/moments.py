@@ -10,7 +10,7 @@ from facewarp.cardiac.io.label_reader import GivenLabels
 from facewarp.cardiac.io.patient import Cine
 from facewarp.cardiac.io.timing import GRAVE
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.quantification.indices import find_ed, find_es
+from facewarp.cardiac.quantification.indices import count_beats, find_ed, find_es
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
 
@@ -127,7 +127,7 @@ def settle_end_diastole(
     fits = int(np.argmax(dice))
     if fits == curve:
         return told
-    smallest = lv_seen[find_es(lv_seen, cine.closes)]
+    smallest = lv_seen[find_es(lv_seen, cine.closes, curve)]
     by_fit, by_curve = (1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (fits, curve))
     fit, largest = cine.frames[fits], cine.frames[curve]
     text = (
@@ -156,7 +156,7 @@ def chosen_anew(
     if moments.ed_by == BY_CURVE:
         ed = find_ed(lv_ml, cine.closes)
     if moments.es_by == BY_CURVE:
-        es = find_es(lv_ml, cine.closes)
+        es = find_es(lv_ml, cine.closes, ed)
     return ed, es
 
 
@@ -177,7 +177,7 @@ def refuse_systole(
     if labels is None or told.ed is None or told.ed_by != BY_LABELS:
         return
     largest = find_ed(lv_seen, cine.closes)
-    smallest = lv_seen[find_es(lv_seen, cine.closes)]
+    smallest = lv_seen[find_es(lv_seen, cine.closes, largest)]
     by_labels, by_curve = (
         1 - smallest / max(float(lv_seen[one]), 1e-9) for one in (told.ed, largest)
     )
@@ -253,7 +253,7 @@ def doubted_moments(
     """
     if not cine.is_whole:
         return []
-    by_curve = find_ed(lv_ml, cine.closes), find_es(lv_ml, cine.closes)
+    by_curve = find_ed(lv_ml, cine.closes), find_es(lv_ml, cine.closes, used[0])
     told_by = moments.ed_by, moments.es_by
     said = []
     for name, told, seen, by in zip(("ED", "ES"), used, by_curve, told_by, strict=True):
@@ -264,6 +264,7 @@ def doubted_moments(
                 f"volume curve phase {cine.frames[seen]} ({lv_ml[seen]:.0f} ml): the first is used"
             )
     late = (used[1] - used[0]) % len(lv_ml) / len(lv_ml)
+    late *= count_beats(lv_ml, cine.closes)
     if cine.closes and len(lv_ml) >= _PHASES_TO_TELL and late > _LATEST_ES:
         said.append(
             f"ES comes {100 * late:.0f} % of a heartbeat after ED, in nearly all hearts less than "

@@ -48,6 +48,23 @@ def test_a_series_is_the_nifti_it_was_written_from(
     assert (cine.name, cine.frames) == ("scan", (1, 2, 3, 4))
 
 
+def test_a_kind_of_file_that_is_mr_tells_what_an_empty_modality_does_not(small, affine, tmp_path):
+    """Programs that take names out of files may empty it."""
+    for name, tell in (
+        ("empty", lambda data, t, z: setattr(data, "Modality", "")),
+        ("none", lambda data, t, z: delattr(data, "Modality")),
+    ):
+        write_series(tmp_path / name, small, affine, tell=tell)
+        np.testing.assert_allclose(read_dicom(tmp_path / name).data, small, atol=0.3)
+
+    def other(data, t, z):
+        data.Modality, data.SOPClassUID = "", "1.2.840.10008.5.1.4.1.1.2"  # CT
+
+    write_series(tmp_path / "other", small, affine, tell=other)
+    with pytest.raises(FacewarpError, match="tells no modality, nor that it is MR"):
+        read_dicom(tmp_path / "other")
+
+
 def test_an_enhanced_file_is_the_same(small, affine, tmp_path):
     (tmp_path / "scan").mkdir()
     path = write_enhanced(tmp_path / "scan" / "all.dcm", small, affine)

@@ -5,6 +5,7 @@ from facewarp.cardiac.parts import PART_COLORS, PART_NAMES, HeartPart
 from facewarp.cardiac.quantification.indices import (
     Ventricle,
     base_warnings,
+    beats,
     count_beats,
     curve_base_warnings,
     find_ed,
@@ -56,14 +57,49 @@ def test_end_diastole_and_systole_of_a_curve():
     assert find_ed(np.array([70.0, 120.0]), cyclic=False) == 1
 
 
-@pytest.mark.parametrize("beats", [1, 2, 3])
-def test_beats_of_a_curve_are_counted_wherever_it_begins(rng, beats):
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_beats_of_a_curve_are_counted_wherever_it_begins(rng, count):
     for start in range(0, 24, 5):
-        phase = 2 * np.pi * beats * (np.arange(24) - start) / 24
+        phase = 2 * np.pi * count * (np.arange(24) - start) / 24
         curve = 110 + 40 * np.cos(phase) + rng.normal(0, 2, 24)
-        assert count_beats(curve, cyclic=True) == beats
+        assert count_beats(curve, cyclic=True) == count
         if not start:
-            assert count_beats(curve, cyclic=False) == beats
+            assert count_beats(curve, cyclic=False) == count
+
+
+BEAT = np.array([92.0, 72, 44, 38, 44, 69, 82, 90])
+
+
+def test_of_few_phases_the_extremes_are_the_largest_and_the_smallest():
+    """Smoothed, phase 8 would be the largest, since after phase 1 the curve falls steeply."""
+    for start in range(8):
+        curve = np.roll(BEAT, start)
+        assert curve[find_ed(curve, cyclic=True)] == 92
+        assert curve[find_es(curve, cyclic=True)] == 38
+
+
+@pytest.mark.parametrize("start", range(0, 24, 3))
+def test_end_systole_is_of_the_beat_that_follows_end_diastole(start):
+    """An extra beat empties less, another one more; a smallest of all would mix two beats."""
+    extra = np.array([90.0, 75, 52, 40, 53, 74, 85, 88])
+    strong = np.array([91.0, 72, 41, 30, 44, 69, 82, 90])
+    curve = np.roll(np.concatenate([BEAT, extra, strong]), start)
+    told = sorted((curve[ed], curve[es]) for ed, es in beats(curve, cyclic=True))
+    assert told == [(90, 40), (91, 30), (92, 38)]
+    ed = find_ed(curve, cyclic=True)
+    assert (curve[ed], curve[find_es(curve, True, ed)]) == (92, 38)
+    assert curve[find_es(curve, True)] == 30
+    given = int(np.flatnonzero(curve == 75)[0])  # in the extra beat
+    assert curve[find_es(curve, True, given)] == 40
+
+
+def test_a_beat_that_is_cut_off_is_none():
+    curve = np.concatenate([BEAT[4:], BEAT, BEAT[:3]])  # ends before its end-systole
+    ed, es = beats(curve, cyclic=False)[0]
+    assert (curve[ed], curve[es]) == (92, 38)
+    last = len(curve) - 3
+    assert curve[find_es(curve, False, last)] in (38, 44)
+    assert beats(BEAT[:6], cyclic=False) == []
 
 
 def test_noise_of_a_heart_that_hardly_moves_is_no_beat(rng):

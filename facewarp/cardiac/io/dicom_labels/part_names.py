@@ -47,6 +47,9 @@ _OTHER: Final = re.compile(
     r"papill\w*|trabec\w*|mvo|out ?flow\w*|ot|lad|lcx|rca|brain|lateral|remote|axis|cent(er|re)|"
     r"apex|apical|basal|annul\w*|points?|anterior|inferior|mid|slice)\b|^(whole )?heart$"
 )
+_PIECE: Final = re.compile(
+    r"\b(scar\w*|infarct\w*|fibros\w*|o?edema|mvo|papill\w*|trabec\w*|thromb\w*)\b"
+)
 _LEFT: Final = re.compile(r"\b(lv|left|ventric\w* l|l ventric\w*)\b")
 _RIGHT: Final = re.compile(r"\b(rv|right|ventric\w* r|r ventric\w*)\b")
 _VENTRICLE: Final = re.compile(r"\b([lr]v|ventric\w*)\b")
@@ -86,6 +89,11 @@ def role_of_name(name: str) -> Role:
     if inner and (left or "endo" in words):
         return Role.CAVITY
     return Role.LEFT if left and ventricle else Role.UNKNOWN
+
+
+def is_piece(name: str) -> bool:
+    """Whether a structure of another name may be a piece of wall or cavity, as a scar is."""
+    return _PIECE.search(words_of(name)) is not None
 
 
 def role_of_codes(codes: Sequence[tuple[str, str, str]]) -> Role:

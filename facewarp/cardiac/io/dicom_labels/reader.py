@@ -88,7 +88,8 @@ def read_dicom_labels(path: Path, volume: Volume, choice: PartChoice) -> DicomLa
         if not one.bits:
             continue
         keys = list(one.bits)
-        refuse_twice(list(one.bits.values()), one.structures, one.path)
+        if not choice.is_given:
+            refuse_twice(list(one.bits.values()), one.structures, one.path)
         parts, told = compose(np.stack([one.bits[key] for key in keys]), one.structures, one.path)
         said += [text for text in told if text not in said]
         for key, labels in zip(keys, parts, strict=True):

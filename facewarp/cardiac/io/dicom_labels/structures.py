@@ -13,6 +13,7 @@ from facewarp.cardiac.io.dicom_labels.part_names import (
     KEYS,
     Role,
     combined,
+    is_piece,
     moment_of,
     role_of_codes,
     role_of_name,
@@ -146,6 +147,12 @@ def parts_of(
     unknown = [one for one in structures if one.role == Role.UNKNOWN]
     told = "structures whose part neither name nor code tells are left out"
     said = [f"{told}: {listed(unknown)}; --label-names says what they are"] if unknown else []
+    pieces = [one for one in structures if one.role == Role.OTHER and is_piece(one.name)]
+    if pieces and choice.names is None:
+        said.append(
+            f"left out: {listed(pieces)}; where wall or cavity is drawn without them it lacks "
+            'them: --label-names "wall=NAME+NAME" joins'
+        )
     return parts, said
 
 

@@ -1,13 +1,17 @@
-"""Voxels that hold no picture, or not their own value: fills of masks, and 8 bits that ran over.
+"""Voxels that hold no picture, or not their own value: fills, odd scales, 8 bits that ran over.
 
 Models see grey values between the 1st and the 99th percentile: a fill of -1000 around a heart of 0
 to 1300 would make tissue and blood look alike.
 """
 
+import math
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facewarp.cardiac.io.slices.label_maps import refuse_ct, refuse_labels
 
 _SHARE: Final = 0.02  # of voxels that a fill has at least
 _GAP: Final = 0.25  # of the range of the others, by which it lies apart from them
@@ -16,7 +20,32 @@ _GAP: Final = 0.25  # of the range of the others, by which it lies apart from th
 _WRAPPED: Final = 0.06
 _BYTES: Final = ((0, 255), (-128, 127))
 _NEAR_END: Final = 8  # of the range of bytes, which values that ran over fill
+_BRIGHT: Final = 0.99  # share of the voxels that are darker than those that tell the scale
+_SMALL: Final = 1e-3  # of bright voxels, which tests and squares of 32 bits may pass over
+_LARGE: Final = 1e9
+_USUAL_BITS: Final = 12  # of values that are scaled
 _EVERY: Final = 4  # pixel that the range is estimated from
+
+
+def as_picture(data: NDArray[np.float32], place: Path) -> tuple[NDArray[np.float32], list[str]]:
+    """Return values as a picture of MR that the networks see as they were trained to.
+
+    Args:
+        data: ``([T,] D, H, W)``.
+        place: the file or folder, for messages.
+
+    Returns:
+        The data without fill values and at a usual scale, and what is to be said of it.
+
+    Raises:
+        FacewarpError: these are labels, or the numbers of CT.
+    """
+    refuse_labels(data, place)
+    refuse_ct(data, place)
+    filled, about_fill = without_fill(data)
+    scaled, about_scale = in_range(filled)
+    overrun = about_overrun(scaled.reshape(-1, *scaled.shape[-3:]))
+    return scaled, [text for text in (about_fill, about_scale, overrun) if text]
 
 
 def without_fill(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
@@ -49,6 +78,26 @@ def without_fill(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
             )
             return np.where(filled, np.float32(dark), data), told
     return data, ""
+
+
+def in_range(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
+    """Scale values by a power of two where their squares would leave the range of 32 bits.
+
+    Headers may have any slope. What is computed of gray values does not depend on their scale.
+
+    Args:
+        data: ``([T,] D, H, W)``.
+
+    Returns:
+        The data, the same array where they are of a usual size, and what is to be said; "" for
+        nothing.
+    """
+    usual = float(np.quantile(np.abs(data[..., ::_EVERY, ::_EVERY]), _BRIGHT))  # of no stray value
+    if usual == 0 or _SMALL <= usual <= _LARGE:
+        return data, ""
+    power = _USUAL_BITS - math.frexp(usual)[1]
+    said = f"values are of the size of {usual:.2g}: they are taken 2^{power} times as large"
+    return np.ldexp(data, power), said
 
 
 def about_overrun(data: NDArray[np.float32]) -> str:

@@ -30,6 +30,9 @@ _NO_SHORTER: Final = 1e-3  # of the way as stored, less than which a rearrangeme
 _SOME_PHASES: Final = 4  # in which slices are compared
 _SHORTER: Final = 0.95  # times the way through a stack, up to which another order is better
 _WIDE_MM: Final = 12.5  # from slice to slice, from which pictures need not follow one another
+_BRIGHT: Final = 0.99  # share of the voxels that are darker than those cut off
+_LEAST_AGAIN: Final = 6  # pictures of a second beat that is not whole
+_BEAT_OF_FEW: Final = 0.3  # as the next, where less than half of the pictures have their like
 _BEAT: Final = 0.6  # of a step's change, by which pictures of one moment of two beats may differ
 
 
@@ -162,8 +165,12 @@ def out_of_order(data: NDArray[np.float32]) -> list[int]:
     unlike = 1 - np.einsum("tdk,sdk->dts", small, small)  # (D, T, T)
     on = np.arange(phases)
     step = unlike[:, on, (on + 1) % phases].mean(axis=1)
-    far = range(max(3, phases // 4), phases // 2 + 1)
-    beats = [unlike[:, on[:-lag], on[lag:]].mean(axis=1) < _BEAT * step for lag in far]
+    far = range(max(3, phases // 4), max(phases // 2, phases - _LEAST_AGAIN) + 1)
+    beats = [
+        unlike[:, on[:-lag], on[lag:]].mean(axis=1)
+        < (_BEAT if 2 * lag <= phases else _BEAT_OF_FEW) * step
+        for lag in far
+    ]
     if np.any(beats, axis=0).mean() > 0.5:
         return []
     shorter = np.array([_shorter_way(one) for one in unlike])
@@ -213,8 +220,13 @@ def slice_order(data: NDArray[np.float32]) -> list[int]:
 
 
 def _slices_unlike(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how unlike any two slices of ``(T, D, H, W)`` are, ``(D, D)``: mean of some phases."""
-    small = _block_means(data[:: -(-len(data) // _SOME_PHASES)])
+    """Return how unlike any two slices of ``(T, D, H, W)`` are, ``(D, D)``: mean of some phases.
+
+    The brightest voxels count no more than others: by an implant's artifact alone two slices would
+    look alike.
+    """
+    some = data[:: -(-len(data) // _SOME_PHASES)]
+    small = _block_means(np.minimum(some, np.quantile(some[..., ::2, ::2], _BRIGHT)))
     unlike: NDArray[np.float32] = 1 - np.einsum("tik,tjk->tij", small, small).mean(axis=0)
     return unlike
 

@@ -252,6 +252,24 @@ def test_codes_speak_where_names_do_not(scan, labels, tmp_path):
     assert "left out: 5 'something' (Tissue)" in found.warnings[0]
 
 
+def test_a_scar_that_is_left_out_is_said(scan, labels, tmp_path):
+    """Of a wall that is drawn without its scar volume and mass would lack it."""
+    volume, uids = scan
+    drawn = labels.copy()
+    drawn[:, :, : drawn.shape[2] // 2][drawn[:, :, : drawn.shape[2] // 2] == 2] = 4
+    frames = frames_of(drawn, (0,), SEGMENT_OF_PART | {4: 4})
+    path = write_seg(
+        tmp_path / "s.dcm", AFFINE, frames, uids=uids, segments=SEGMENTS | {4: ("Scar", None)}
+    )
+    (said,) = [one for one in read_labels(path, volume).warnings if "Scar" in one]
+    assert said.startswith("left out: 4 'Scar'; where wall or cavity is drawn without them")
+    joined = read_labels(
+        path, volume, names="lv=LV blood pool,wall=LV myocardium+Scar,rv=Right ventricle"
+    )
+    np.testing.assert_array_equal(joined.of_phase(0), labels[0])
+    assert "Scar" not in " ".join(joined.warnings)
+
+
 def test_names_and_codes_that_differ_are_refused(scan, labels, tmp_path):
     volume, uids = scan
     names = SEGMENTS | {3: ("RV", (LEFT, "SCT", "Left ventricle"))}

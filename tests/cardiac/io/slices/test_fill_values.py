@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facewarp.cardiac.io.slices.fill_values import about_overrun, without_fill
+from facewarp.cardiac.io.slices.fill_values import about_overrun, as_picture, in_range, without_fill
+from facewarp.errors import FacewarpError
 
 
 @pytest.fixture
@@ -60,3 +61,33 @@ def test_values_scaled_to_8_bits_or_limited_are_not_spoken_of(rng):
         scaled = np.floor(np.minimum(image / limit, 1) * 255).astype(np.float32)
         assert about_overrun(scaled) == ""
     assert about_overrun(image.astype(np.float32)) == ""
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-9, 1e12, 1e33])
+def test_values_of_odd_scales_are_brought_to_a_usual_one(scan, scale):
+    """Of 1e33 squares were infinite, and the motion nonsense."""
+    odd = (scan * np.float32(scale / 1e3)) * np.float32(1e3)
+    found, said = in_range(odd)
+    assert 100 < np.quantile(found, 0.99) < 1e4
+    assert "times as large" in said
+    np.testing.assert_allclose(found / found.max(), odd / odd.max(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 1e5])
+def test_values_of_usual_scales_and_stray_ones_stay(scan, scale):
+    usual = (scan * scale).astype(np.float32)
+    usual[0, 0, 3, 3] = 1e30
+    assert in_range(usual)[0] is usual
+    assert in_range(np.zeros_like(scan))[1] == ""
+
+
+def test_a_picture_is_one_for_every_command(scan, tmp_path):
+    masked = scan.copy()
+    masked[..., :5] = -1000
+    found, said = as_picture(masked, tmp_path)
+    assert found.min() >= 0
+    assert len(said) == 1
+    with pytest.raises(FacewarpError, match="looks like CT"):
+        as_picture(np.where(masked < 0, scan / 5 - 1000, scan).astype(np.float32), tmp_path)
+    with pytest.raises(FacewarpError, match="these are labels"):
+        as_picture(np.rint(scan / scan.max() * 3), tmp_path)

@@ -80,6 +80,11 @@ def test_several_beats_are_not_judged(ring, rng):
     assert out_of_order(beats.astype(np.float32)) == []
 
 
+def test_one_beat_and_a_half_is_not_judged(ring, rng):
+    beats = np.concatenate([ring[::2], ring[:12:2]]) + rng.normal(0, 1, (16, 4, 64, 64))
+    assert out_of_order(beats.astype(np.float32)) == []
+
+
 @pytest.fixture(scope="module")
 def scanned():
     """(2, 11, 80, 80) of a drawn chest: end-diastole and end-systole."""
@@ -126,6 +131,15 @@ def test_slices_far_apart_tell_no_order(scanned):
     far = scanned[:, [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10]]
     assert about_slice_order(far, 12.0)
     assert about_slice_order(far, 16.0) == []
+
+
+def test_an_implants_bright_artifact_tells_no_order(scanned):
+    """Of one slice it made it unlike all others, which were said to lie in another order."""
+    shining = scanned.copy()
+    shining[:, 5, 40:43, 40:43] = 40 * scanned.max()
+    assert about_slice_order(shining, 9.0) == []
+    exchanged = [0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10]
+    assert about_slice_order(shining[:, exchanged], 9.0)
 
 
 def test_noise_has_no_order_of_slices(rng):
