@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from facewarp.cardiac.cine_options import CineOptions
-from facewarp.cardiac.cine_result import CineResult
+from facewarp.cardiac.cine_result import CineResult, SeenCine, Watcher
 from facewarp.cardiac.io.label_order import AUTO
 from facewarp.cardiac.io.label_reader import GivenLabels, read_labels
 from facewarp.cardiac.io.patient import Cine, open_cine
@@ -149,6 +150,7 @@ def analyse(
     model_name: str = "",
     orientation: Orientation | None = None,
     progress: Progress | None = None,
+    watch: Watcher | None = None,
 ) -> CineResult:
     """Do what `analyse_cine` does, with a cine that is open and a model that is loaded.
 
@@ -159,6 +161,7 @@ def analyse(
         model_name: what to call the model.
         orientation: which way the heart lies; 16 directions are searched where it is not given.
         progress: told the share of the work done, 0 to 1, as it grows.
+        watch: told what is final, as soon as it is.
     """
     asked = options or CineOptions()
     work = _Work(progress, 2 * cine.volume.phases)
@@ -189,8 +192,11 @@ def analyse(
             seen = see_again(model, slices, volume, seen, found.fine)
             found, box = seen.found, seen.box
             at_ed, at_es = chosen_anew(moments, cine, found.lv, (at_ed, at_es))
-    motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work)
-    labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader)
+    shown = _shown(cine, seen, at_ed, at_es) if reader is None else None
+    if watch and shown is not None:
+        watch.seen(shown)
+    motion = _tracked(model, cine, seen, (at_ed, at_es), asked.refined, work, watch)
+    labels_4d, labels_ed, carried, volumes = _labels_of_phases(volume, seen, motion, reader, shown)
     if at_es is None:
         at_es = find_es(volumes[:, HeartPart.LV], cine.closes, at_ed)
     refuse_no_heart(volumes[:, HeartPart.LV], at_ed, cine.path)
@@ -256,6 +262,7 @@ def _tracked(
     moments: tuple[int, int | None],
     refined: bool,
     step: Callable[[int], None],
+    watch: Watcher | None,
 ) -> Motion:
     """Register every phase to end-diastole in the memory that is free.
 
@@ -266,6 +273,7 @@ def _tracked(
         moments: indices of end-diastole and, where it is known, end-systole.
         refined: see `CineOptions`.
         step: called with the number of phases done.
+        watch: told of each phase, and of the end.
     """
     (at_ed, at_es), found = moments, seen.found
     likely_es = find_es(found.lv, cine.closes, at_ed) if at_es is None else at_es
@@ -277,7 +285,10 @@ def _tracked(
         fine=found.fine,
         volume=cine.volume,
         halfway=phases_halfway(found.lv, middles, at_ed, likely_es),
+        moved=partial(watch.moved, cine) if watch else None,
     )
+    if watch:
+        watch.tracked(cine, motion)
     return_freed_memory()  # and when they have taken it
     return motion
 
@@ -334,8 +345,28 @@ def _about_result(result: CineResult, labels_ed: Labels, fine: SliceParts | None
     return [*said, *confidence_warnings(result.confidence)]
 
 
+def _shown(cine: Cine, seen: SeenHeart, at_ed: int, at_es: int | None) -> SeenCine | None:
+    """Return what is reported as seen, which no motion changes; None without parts of slices."""
+    volumes = seen.found.volumes_ml
+    if volumes is None or at_es is None:
+        return None
+    labels = _around(cine.volume, seen, seen.labels)
+    return SeenCine(cine, seen.grid.turn, labels, at_ed, at_es, volumes)
+
+
+def _around(volume: Volume, seen: SeenHeart, labels: Labels) -> Labels:
+    """Return labels ``(T, d, h, w)`` of the box that was seen as those of the whole volume."""
+    whole = np.zeros(volume.data.shape, dtype=np.uint8)
+    whole[:, *seen.box] = labels
+    return whole
+
+
 def _labels_of_phases(
-    volume: Volume, seen: SeenHeart, motion: Motion, reader: GivenLabels | None
+    volume: Volume,
+    seen: SeenHeart,
+    motion: Motion,
+    reader: GivenLabels | None,
+    shown: SeenCine | None,
 ) -> tuple[Labels, Labels, Labels, FloatArray]:
     """Label every phase, and measure the parts.
 
@@ -347,14 +378,10 @@ def _labels_of_phases(
     at_ed, box, grid = motion.ed, seen.box, motion.grid.on_part(seen.box)
     start = seen.labels[at_ed] if reader is None else reader.of_phase(at_ed)[box]
     carried = carry_to_phases(motion.to_ed, grid, start, at_ed, volume.spacing_mm)
-    reported = np.zeros(volume.data.shape, dtype=np.uint8)
-    of_ed = reported[at_ed].copy()
-    of_ed[box] = start
-    if seen.found.volumes_ml is not None and reader is None:
-        reported[:, *box] = seen.labels
-        return reported, of_ed, carried, seen.found.volumes_ml
-    reported[:, *box] = carried
-    return reported, of_ed, carried, volumes_ml(reported, volume.voxel_ml)
+    if shown is not None:
+        return shown.labels, shown.labels[at_ed], carried, shown.volumes_ml
+    reported = _around(volume, seen, carried)  # of end-diastole what it was carried from
+    return reported, reported[at_ed], carried, volumes_ml(reported, volume.voxel_ml)
 
 
 class _Work:

@@ -1,12 +1,14 @@
-"""CineResult: a cine, and all that was found in it."""
+"""CineResult: a cine, and all that was found in it; SeenCine, what of it is known first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
 from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.io.volume import Volume
 from facewarp.cardiac.motion.confidence import HeartConfidence
 from facewarp.cardiac.motion.cycle_registration import Floats, Motion
 from facewarp.cardiac.motion.evidence import Evidence
@@ -17,6 +19,48 @@ from facewarp.cardiac.quantification.indices import Indices
 from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.cardiac.quantification.strain_intervals import StrainIntervals
 from facewarp.core.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SeenCine:
+    """What is seen of a cine, which is final before its motion is known: all that pictures show.
+
+    Attributes:
+        cine: the cine.
+        turn: (3, 3) which of the volume's axes run across, down and along the stack.
+        labels: see `CineResult`, as the others.
+        ed: index of end-diastole.
+        es: index of end-systole.
+        volumes_ml: of each part in each phase.
+    """
+
+    cine: Cine
+    turn: FloatArray
+    labels: Labels
+    ed: int
+    es: int
+    volumes_ml: FloatArray
+
+    @cached_property
+    def gray_levels(self) -> tuple[float, float]:
+        """Gray values that pictures show black and white, see `model_grid.gray_levels`.
+
+        Of every other row and column: all of them are copied, and a cine is large.
+        """
+        return gray_levels(self.cine.volume.data[..., ::2, ::2])
+
+
+class Watcher(Protocol):
+    """Is told what is final while a cine is still being analyzed, in this order."""
+
+    def seen(self, seen: SeenCine) -> None:
+        """Take labels, volumes and moments; never told where labels are carried by the motion."""
+
+    def moved(self, cine: Cine, motion: Motion, phase: int) -> None:
+        """Take the fields of one phase: those of the others may not be there yet."""
+
+    def tracked(self, cine: Cine, motion: Motion) -> None:
+        """Take the fields of all phases."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +167,7 @@ class CineResult:
 
     def components_mm(self, phase: int, *, to_ed: bool = False) -> Iterator[Floats]:
         """Yield x, y and z of `field_mm`, ``(D, H, W)`` each, made one after the other."""
-        found = self.motion.to_ed if to_ed else self.motion.from_ed
-        grid, unit = self.motion.grid, self.cine.volume.affine[:3, :3]
-        for component in grid.in_unit(found[phase], unit):
-            yield grid.to_volume_grid(component, outside="edge")
+        return field_components_mm(self.motion, self.cine.volume, phase, to_ed=to_ed)
 
     @cached_property
     def jacobian(self) -> Floats:
@@ -135,17 +176,36 @@ class CineResult:
 
     def jacobian_of(self, phase: int) -> Floats:
         """Return what `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
-        return self.motion.grid.to_volume_grid(self.motion.jacobian_of(phase), outside="edge")
+        return jacobian_on_volume(self.motion, phase)
 
     @cached_property
-    def gray_levels(self) -> tuple[float, float]:
-        """Gray values that pictures show black and white, see `model_grid.gray_levels`.
-
-        Of every other row and column: all of them are copied, and a cine is large.
-        """
-        return gray_levels(self.cine.volume.data[..., ::2, ::2])
+    def seen(self) -> SeenCine:
+        """What of it pictures show."""
+        turn = self.motion.grid.turn
+        return SeenCine(self.cine, turn, self.labels, self.ed, self.es, self.volumes_ml)
 
     @cached_property
     def strain(self) -> Strain | None:
         """Strain of the left ventricle's wall; None where its labels at ED close around nothing."""
         return measure_strain(self.motion, self.labels[self.ed])
+
+
+def field_components_mm(
+    motion: Motion, volume: Volume, phase: int, *, to_ed: bool
+) -> Iterator[Floats]:
+    """Yield x, y and z of a phase's field on the volume's own grid, ``(D, H, W)`` each, RAS mm.
+
+    Args:
+        motion: of the heart; of this phase it has to be known.
+        volume: the cine.
+        phase: index of the phase.
+        to_ed: see `CineResult.field`.
+    """
+    found = motion.to_ed if to_ed else motion.from_ed
+    for component in motion.grid.in_unit(found[phase], volume.affine[:3, :3]):
+        yield motion.grid.to_volume_grid(component, outside="edge")
+
+
+def jacobian_on_volume(motion: Motion, phase: int) -> Floats:
+    """Return what `CineResult.jacobian` holds of one phase, ``(D, H, W)``."""
+    return motion.grid.to_volume_grid(motion.jacobian_of(phase), outside="edge")

@@ -24,6 +24,7 @@ from facewarp.system.atomic_files import is_disk_full, write_error
 from facewarp.system.interrupts import end_as_ctrl_c_does
 from facewarp.system.start import (
     claim_process,
+    ends_well,
     leave_threads_behind,
     let_go_at_exit,
     pause_collection,
@@ -288,6 +289,8 @@ def main() -> None:
         raise SystemExit(code) from None
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
+        if not end.code:
+            ends_well()
         raise
     finally:
         let_go_at_exit()

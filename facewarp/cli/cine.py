@@ -14,7 +14,7 @@ from facewarp.cli.model_options import MODEL_HELP, Device, Refine, known_model, 
 from facewarp.cli.option_groups import any_existing, existing, option_groups
 from facewarp.errors import FacewarpError
 from facewarp.system.machine import limit_blas
-from facewarp.system.start import quick_imports, resume_collection
+from facewarp.system.start import end_quickly, quick_imports, resume_collection
 
 if TYPE_CHECKING:
     from facewarp.batch.jobs import Batch
@@ -262,6 +262,7 @@ def cine(
     """
     output = output_of(ctx)
     any_existing(patients)
+    end_quickly()
     limit_blas()
     known_model(model)  # once threads are limited: that imports NumPy
     with quick_imports("pydicom"):

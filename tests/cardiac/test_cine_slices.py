@@ -188,6 +188,46 @@ def judged(cine, knowing, calibrated):
     return analyse(cine, Guided(knowing, calibrated))
 
 
+class Told:
+    """A watcher that notes what it is told, and copies of it."""
+
+    def __init__(self):
+        self.names, self.fields = [], {}
+
+    def seen(self, seen):
+        self.names.append("seen")
+        self.labels, self.volumes_ml = seen.labels.copy(), seen.volumes_ml.copy()
+        self.moments = seen.ed, seen.es
+
+    def moved(self, _cine, motion, phase):
+        self.names.append("moved")
+        self.fields[phase] = motion.from_ed[phase], motion.to_ed[phase]
+
+    def tracked(self, _cine, _motion):
+        self.names.append("tracked")
+
+
+@pytest.mark.slow
+def test_what_is_told_beside_the_analysis_is_final_whatever_the_threads(cine, knowing, judged):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3 if before < 3 else 1)
+    try:
+        told = Told()
+        found = analyse(cine, Guided(knowing, SeesCavity()), watch=told)
+    finally:
+        torch.set_num_threads(before)
+    others = len(cine.frames) - 1
+    assert told.names == ["seen", *["moved"] * others, "tracked"]
+    np.testing.assert_array_equal(told.labels, found.labels)
+    np.testing.assert_array_equal(told.volumes_ml, found.volumes_ml)
+    assert told.moments == (found.ed, found.es)
+    for phase, (from_ed, to_ed) in told.fields.items():
+        np.testing.assert_array_equal(from_ed, found.motion.from_ed[phase])
+        np.testing.assert_array_equal(to_ed, found.motion.to_ed[phase])
+        np.testing.assert_allclose(from_ed, judged.motion.from_ed[phase], atol=1e-4)
+    np.testing.assert_array_equal(found.labels, judged.labels)
+
+
 def test_confidence_comes_with_its_evidence(judged):
     result = judged
     evidence, told = result.evidence, result.confidence

@@ -184,3 +184,30 @@ cli.main()
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=250
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(("code", "quick"), [(0, True), (1, False)], ids=["well", "with an error"])
+def test_a_good_end_takes_nothing_apart_but_does_what_others_asked_for(code, quick):
+    script = f"""
+import atexit, sys, threading, time
+from facewarp.cli import app as cli
+from facewarp.system.start import end_quickly
+class Long:
+    def __del__(self):
+        sys.__stdout__.write("taken apart ")
+def command(prog_name):
+    global kept
+    end_quickly()
+    atexit.register(print, "asked for", end=" ")
+    threading.Thread(target=lambda: (time.sleep(0.1), print("waited for", end=" "))).start()
+    kept = Long()
+    raise SystemExit({code})
+cli.app = command
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=250
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.split()[:4] == "waited for asked for".split()
+    assert ("taken apart" not in done.stdout) == quick

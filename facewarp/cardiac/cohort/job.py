@@ -27,7 +27,7 @@ from facewarp.system.start import quick_imports
 from facewarp.version import __version__
 
 if TYPE_CHECKING:
-    from facewarp.cardiac.cine_result import CineResult
+    from facewarp.cardiac.cine_result import CineResult, Watcher
     from facewarp.cardiac.io.patient import Cine
     from facewarp.cardiac.motion.heart_roi import HeartModel
 
@@ -174,7 +174,7 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
         from facewarp.cardiac.export.dicom_study import check_dicom_out
         from facewarp.cardiac.io.dicom_frames import identity_of
         from facewarp.cardiac.io.dicom_series import dicom_files
-        from facewarp.cardiac.report.result_folder import write_result
+        from facewarp.cardiac.report.result_folder import result_writer
 
         if job.threads is not None:
             torch.set_num_threads(job.threads)
@@ -183,23 +183,27 @@ def _analyse(job: Job, progress: Callable[[float], None]) -> None:
             check_dicom_out(job.source)
         model = _model(settings.model, settings.device, about["settings"]["model"])
         cine = (ahead.get() if ahead else _Reading(job)).cine
-    result = _measured(job, cine, model, lambda share: progress(_MEASURING * share))
-    model.release()  # what is written needs the memory
-    return_freed_memory()
     run: dict[str, Any] = {"about": about}
     if settings.identity:
         run["identity"] = next(map(identity_of, dicom_files(job.source)), {})
-    write_result(
-        result,
-        job.target,
-        settings.files,
-        run=run,
-        progress=lambda share: progress(_MEASURING + (1 - _MEASURING) * share),
-    )
+    with result_writer(job.target, settings.files) as writer:
+        watch = writer if cores() > 1 else None
+        result = _measured(job, cine, model, lambda share: progress(_MEASURING * share), watch)
+        model.release()  # what is still written needs the memory
+        return_freed_memory()
+        writer.finish(
+            result,
+            run=run,
+            progress=lambda share: progress(_MEASURING + (1 - _MEASURING) * share),
+        )
 
 
 def _measured(
-    job: Job, cine: "Cine", model: "HeartModel", progress: Callable[[float], None]
+    job: Job,
+    cine: "Cine",
+    model: "HeartModel",
+    progress: Callable[[float], None],
+    watch: "Watcher | None",
 ) -> "CineResult":
     """Measure a patient, several times where strain is to have intervals.
 
@@ -208,6 +212,7 @@ def _measured(
         cine: its files, read.
         model: a heart model.
         progress: told the share of this that is done.
+        watch: told what is final, as soon as it is.
     """
     from facewarp.cardiac.cine import analyse
     from facewarp.cardiac.strain_repeats import with_strain_intervals
@@ -215,14 +220,13 @@ def _measured(
     asked, copies = job.settings.analysis, job.settings.strain_intervals
     once = 1 / (1 + copies)  # the share that one analysis takes
     result = analyse(
-        cine,
+        replace(cine, name=job.name),  # a file that is called dicom/ does not say of whom it is
         model,
         asked,
         model_name=job.settings.model,
         progress=lambda share: progress(once * share),
+        watch=watch,
     )
-    # A file that is called by what it holds, as dicom/, says nothing of whom it is of.
-    result = replace(result, cine=replace(result.cine, name=job.name))
     if not copies:
         return result
     return with_strain_intervals(

@@ -153,6 +153,7 @@ def track(
     fine: SliceParts | None = None,
     volume: Volume | None = None,
     halfway: Sequence[int] = (),
+    moved: Callable[["Motion", int], None] | None = None,
 ) -> Motion:
     """Register each phase to end-diastole in both directions.
 
@@ -175,6 +176,8 @@ def track(
         halfway: phases whose motion begins as the mean of that to the phases before and after,
             and is refined on their own parts alone: see `phases_halfway`. Without finer parts they
             are registered as the others are.
+        moved: called with the motion, which is complete once all phases are, and each phase that
+            is in it.
     """
     d, h, w = model.config.field_shape
     network_grid = grid.resized((d, h, w))
@@ -183,6 +186,7 @@ def track(
     from_ed = PackedArrays(len(parts), (3, *field_grid.shape))
     to_ed = PackedArrays(len(parts), (3, *field_grid.shape))
     before = PackedArrays(len(parts), field_grid.shape)
+    motion = Motion(field_grid, from_ed, to_ed, ed, before, refined)
 
     def seen(phase: int) -> Tensor:
         found = parts[[phase]] if finer is None else finer.on_grid(grid, grid.shape, [phase])
@@ -224,10 +228,12 @@ def track(
 
     asked = [phase for phase in range(len(parts)) if phase != ed and phase not in halfway]
     for work, phases in ((register, asked), (register_halfway, halfway)):
-        for _ in side_by_side(work, phases):
+        for phase, _ in zip(phases, side_by_side(work, phases), strict=True):
             if step:
                 step(1)
-    return Motion(field_grid, from_ed, to_ed, ed, before, refined)
+            if moved:
+                moved(motion, phase)
+    return motion
 
 
 def phases_halfway(lv: FloatArray, middles_mm: FloatArray, ed: int, es: int | None) -> list[int]:

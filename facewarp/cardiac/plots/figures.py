@@ -1,13 +1,13 @@
 """Figures of a cine's result: the contact sheet, and the frames of the movie."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from facewarp.cardiac.cine_result import CineResult
+from facewarp.cardiac.cine_result import CineResult, SeenCine
 from facewarp.cardiac.parts import HeartPart
 from facewarp.cardiac.plots.short_axis_view import HeartView
 from facewarp.cardiac.plots.volume_chart import (
@@ -30,24 +30,34 @@ _TABLE: Final = 330
 _WIDEST: Final = 10  # slices beside each other
 _FILM_SLICES: Final = 6
 _FILM_PX: Final = 220  # height of a slice in it
+_TABLE_PX: Final = 190  # of one in the table
 _NAMES: Final = {HeartPart.LV: "LV", HeartPart.RV: "RV", HeartPart.MYOCARDIUM: "myocardium"}
 
 
-def sheet(result: CineResult) -> ImageArray:
+def sheet(result: CineResult, table: ImageArray) -> ImageArray:
     """Render the contact sheet: each slice at ED and ES with contours, volume curve, indices.
+
+    Args:
+        result: what was found.
+        table: of the slices, see `contour_tables`.
 
     Returns:
         ``(H, W, 3)`` RGB.
     """
-    view = heart_view(result, 190)
-    table = slice_table(view, {"ED": result.ed, "ES": result.es}, result.cine.name)
     total = max(table.shape[1], _MARGIN + _TABLE + 480)
     canvas = Image.new("RGB", (total, table.shape[0] + _CHART), PAPER)
     canvas.paste(Image.fromarray(table), (0, 0))
-    curve = volume_chart(result).draw(total - _TABLE - _MARGIN, _CHART - 10)
+    curve = volume_chart(result.seen).draw(total - _TABLE - _MARGIN, _CHART - 10)
     canvas.paste(Image.fromarray(curve), (_GAP, table.shape[0]))
     _write_indices(ImageDraw.Draw(canvas), result, total - _TABLE, table.shape[0] + 22)
     return np.asarray(canvas)
+
+
+def contour_tables(seen: SeenCine, titles: Sequence[str]) -> list[ImageArray]:
+    """Render each slice at ED and ES with contours, once for each title that stands above."""
+    rows = {"ED": seen.ed, "ES": seen.es}
+    pictures = _slices_of(heart_view(seen, _TABLE_PX), rows)
+    return [_table_of(pictures, rows, title) for title in titles]
 
 
 def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> ImageArray:
@@ -58,7 +68,16 @@ def slice_table(view: HeartView, rows: Mapping[str, int], title: str) -> ImageAr
         rows: the name of each row and its phase.
         title: written above.
     """
-    pictures = [[view.picture(phase, z) for phase in rows.values()] for z in range(view.slices)]
+    return _table_of(_slices_of(view, rows), rows, title)
+
+
+def _slices_of(view: HeartView, rows: Mapping[str, int]) -> list[list[ImageArray]]:
+    return [[view.picture(phase, z) for phase in rows.values()] for z in range(view.slices)]
+
+
+def _table_of(
+    pictures: Sequence[Sequence[ImageArray]], rows: Mapping[str, int], title: str
+) -> ImageArray:
     height, width = pictures[0][0].shape[:2]
     columns = min(len(pictures), _WIDEST)
     blocks = -(-len(pictures) // columns)
@@ -88,34 +107,34 @@ def _caption(z: int, count: int) -> str:
     return f"slice {z + 1}{end}"
 
 
-def volume_chart(result: CineResult) -> Chart:
+def volume_chart(seen: SeenCine) -> Chart:
     """Render the volumes of all parts over the phases, or over time where the file has it."""
-    step = result.cine.volume.time_step_s
-    known = step is not None and result.cine.is_whole
-    frames = result.cine.frames
+    step = seen.cine.volume.time_step_s
+    known = step is not None and seen.cine.is_whole
+    frames = seen.cine.frames
     places = [1000 * (f - 1) * step if known and step else float(f) for f in frames]
     lines = [
-        Line(name, result.volumes_ml[:, part].tolist(), LINE_COLORS[part])
+        Line(name, seen.volumes_ml[:, part].tolist(), LINE_COLORS[part])
         for part, name in _NAMES.items()
     ]
-    marks = {places[result.ed]: "ED", places[result.es]: "ES"}
+    marks = {places[seen.ed]: "ED", places[seen.es]: "ES"}
     return Chart(places, lines, "time, ms" if known else "phase", "ml", marks)
 
 
-def film_slices(result: CineResult) -> list[ImageArray]:
+def film_slices(seen: SeenCine) -> Iterator[ImageArray]:
     """Render some slices of every phase with contours, see `mosaic`."""
-    view = heart_view(result, _FILM_PX)
-    return [mosaic(view, phase) for phase in range(len(result.cine.frames))]
+    view = heart_view(seen, _FILM_PX)
+    return (mosaic(view, phase) for phase in range(len(seen.cine.frames)))
 
 
-def film(result: CineResult, pictures: Sequence[ImageArray]) -> Iterator[ImageArray]:
+def film(seen: SeenCine, pictures: Iterable[ImageArray]) -> Iterator[ImageArray]:
     """Render a movie frame a phase: slices from base to apex with contours, and the curve.
 
     Args:
-        result: what was found.
+        seen: what was seen.
         pictures: of `film_slices`.
     """
-    chart = volume_chart(result)
+    chart = volume_chart(seen)
     tall = 2 * (_FILM_PX // 2)
     top, bottom = chart.rows(tall)
     curve = None
@@ -145,10 +164,9 @@ def mosaic(view: HeartView, phase: int, rows: int = 2) -> ImageArray:
     return frame
 
 
-def heart_view(result: CineResult, size_px: int) -> HeartView:
-    """Return the view of a result's heart, with its labels."""
-    volume, turn = result.cine.volume, result.motion.grid.turn
-    return HeartView(volume, result.labels, turn, size_px, result.gray_levels)
+def heart_view(seen: SeenCine, size_px: int) -> HeartView:
+    """Return the view of the heart that was seen, with its labels."""
+    return HeartView(seen.cine.volume, seen.labels, seen.turn, size_px, seen.gray_levels)
 
 
 def _write_indices(draw: ImageDraw.ImageDraw, result: CineResult, x: int, y: int) -> None:

@@ -45,15 +45,15 @@ def write_movie(path: Path, frames: Iterable[ImageArray], step_s: float) -> None
 
 def _write_gif(path: Path, frames: Iterable[ImageArray], step_s: float) -> None:
     palette = _palette()
-    images = [
+    images = (  # one after the other: Pillow keeps a copy of each
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
-    ]
+    )
     with written(path) as temporary:
-        images[0].save(
+        next(images).save(
             temporary,
             save_all=True,
-            append_images=images[1:],
+            append_images=images,
             duration=10 * round(100 * step_s),
             loop=0,
             optimize=False,

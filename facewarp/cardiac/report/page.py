@@ -9,17 +9,16 @@ from typing import Final
 
 from facewarp.cardiac.cine_result import CineResult
 from facewarp.cardiac.io.label_order import ORDERS
-from facewarp.cardiac.plots.figures import film_slices, volume_chart
+from facewarp.cardiac.plots.figures import volume_chart
 from facewarp.cardiac.plots.svg import Curve, hex_color, line_chart
 from facewarp.cardiac.quantification.indices import Ventricle
 from facewarp.cardiac.quantification.normal_values import NORMAL_VALUES, SOURCES
 from facewarp.cardiac.quantification.strain import RegionStrain
 from facewarp.cardiac.report.conventions import CYCLE_S
-from facewarp.cardiac.report.page_images import contour_table, data_uri
+from facewarp.cardiac.report.page_images import SeenPictures, seen_pictures
 from facewarp.cardiac.report.quality_flags import quality_flags, worst_verdict
 from facewarp.cardiac.report.reference_indices import reference_of
 from facewarp.cardiac.report.strain_sections import motion_section, strain_by_region, strain_section
-from facewarp.core.arrays import ImageArray
 from facewarp.core.weights import find_weights, shipped_weights
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import written
@@ -33,15 +32,13 @@ _VERDICTS: Final = {
 }
 
 
-def write_report(
-    result: CineResult, path: Path, pictures: Sequence[ImageArray] | None = None
-) -> None:
+def write_report(result: CineResult, path: Path, pictures: SeenPictures | None = None) -> None:
     """Write the page of a result.
 
     Args:
         result: what was found.
         path: the ``.html`` file.
-        pictures: of `figures.film_slices`, where they are made already.
+        pictures: of what was seen, where they are made already.
 
     Raises:
         FacewarpError: it could not be written.
@@ -51,22 +48,23 @@ def write_report(
         temporary.write_text(page, "utf-8", errors="backslashreplace")
 
 
-def report_page(result: CineResult, pictures: Sequence[ImageArray] | None = None) -> str:
+def report_page(result: CineResult, pictures: SeenPictures | None = None) -> str:
     """Return the page's HTML; pictures, style and script are in it, and it asks for nothing else.
 
     Args:
         result: what was found.
-        pictures: of `figures.film_slices`, where they are made already.
+        pictures: of what was seen, where they are made already.
     """
     name = escape(result.cine.name)
+    shown = seen_pictures(result.seen) if pictures is None else pictures
     body = [
         f"<header><h1>{name}</h1><div class='sub'>{_scan(result)}</div></header>",
         f"<div class='warning'>{_RESEARCH} {_verdict(result)}</div>",
         _tiles(result),
         f"<div class='two'>{_index_table(result)}{_volume_curve(result)}</div>",
         strain_section(result),
-        _contours(result),
-        _film(result, film_slices(result) if pictures is None else pictures),
+        _contours(shown.contours),
+        _film(result, shown.film),
         motion_section(result),
         _quality(result),
         strain_by_region(result),
@@ -173,14 +171,13 @@ def _index_table(result: CineResult) -> str:
 
 
 def _volume_curve(result: CineResult) -> str:
-    chart = volume_chart(result)
+    chart = volume_chart(result.seen)
     curves = [Curve(line.name, line.values, hex_color(line.color)) for line in chart.lines]
     drawn = line_chart(chart.places, curves, chart.x_name, chart.y_name, chart.marks, (480, 270))
     return f"<section><h2>Volumes</h2>{drawn}</section>"
 
 
-def _contours(result: CineResult) -> str:
-    picture = data_uri(contour_table(result))
+def _contours(picture: str) -> str:
     alt = "every slice at end-diastole and end-systole with the outlines of both ventricles"
     return (
         "<section><h2>Contours</h2>"
@@ -189,12 +186,11 @@ def _contours(result: CineResult) -> str:
     )
 
 
-def _film(result: CineResult, pictures: Sequence[ImageArray]) -> str:
-    if len(pictures) < 3:
+def _film(result: CineResult, frames: Sequence[str]) -> str:
+    if not frames:
         return ""
-    frames = [data_uri(picture) for picture in pictures]
     step = result.cine.volume.time_step_s or CYCLE_S / len(frames)
-    held = json.dumps({"pictures": frames, "step_ms": max(round(1000 * step), 20)})
+    held = json.dumps({"pictures": list(frames), "step_ms": max(round(1000 * step), 20)})
     return (
         "<section class='screen'><h2>Cine</h2>"
         f"<img id='cine' src='{frames[result.ed]}' alt='slices of the cine with outlines'>"

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,14 +12,14 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401 - or it is looked for among all formats, each of which is imported
 )
 
-from facewarp.cardiac.cine_result import CineResult
-from facewarp.cardiac.plots.figures import heart_view, slice_table
+from facewarp.cardiac.cine_result import CineResult, SeenCine
+from facewarp.cardiac.plots.figures import contour_tables, film_slices, heart_view
 from facewarp.cardiac.quantification.aha_segments import LEVEL_NAMES
 from facewarp.cardiac.quantification.lv_wall import view_to_mm
 from facewarp.cardiac.quantification.strain import Strain
 from facewarp.core.arrays import ImageArray, Points
 
-_SLICE_PX: Final = 190
+_FEWEST: Final = 3  # phases that make a film
 _ARROW_PX: Final = 420
 _AROUND: Final = 1.35  # of the wall's own extent
 _ARROWS: Final = 24  # around each edge of the wall
@@ -33,10 +34,29 @@ def data_uri(picture: ImageArray) -> str:
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def contour_table(result: CineResult) -> ImageArray:
-    """Every slice at ED and ES with outlines."""
-    rows = {"ED": result.ed, "ES": result.es}
-    return slice_table(heart_view(result, _SLICE_PX), rows, "")
+@dataclass(frozen=True)
+class SeenPictures:
+    """What a page shows of what was seen: pictures as the addresses that hold them.
+
+    Attributes:
+        contours: every slice at ED and ES with outlines.
+        film: some slices of every phase; none of a cine of too few.
+    """
+
+    contours: str
+    film: tuple[str, ...] = ()
+
+
+def seen_pictures(seen: SeenCine) -> SeenPictures:
+    """Render what a page shows of what was seen."""
+    (table,) = contour_tables(seen, [""])
+    film = map(data_uri, film_slices(seen)) if moves(seen) else ()
+    return SeenPictures(data_uri(table), tuple(film))
+
+
+def moves(seen: SeenCine) -> bool:
+    """Whether there are phases enough for a film."""
+    return len(seen.cine.frames) >= _FEWEST
 
 
 def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str]]:
@@ -45,7 +65,7 @@ def motion_arrows(result: CineResult, strain: Strain) -> Iterator[tuple[str, str
     Yields:
         What it shows, and an ``<svg>`` element.
     """
-    view = heart_view(result, _ARROW_PX)
+    view = heart_view(result.seen, _ARROW_PX)
     to_view = np.linalg.inv(view_to_mm(result.motion.grid))
     step = strain.inner_mm.shape[2] // _ARROWS
     for level in sorted(set(strain.segments.levels.tolist())):

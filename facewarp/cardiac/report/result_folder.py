@@ -2,16 +2,24 @@
 
 import csv
 import json
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
 
-from facewarp.cardiac.cine_result import CineResult
+from facewarp.cardiac.cine_result import (
+    CineResult,
+    SeenCine,
+    field_components_mm,
+    jacobian_on_volume,
+)
 from facewarp.cardiac.export.dicom_pdf import write_report_pdf
 from facewarp.cardiac.export.dicom_seg import write_segmentations
 from facewarp.cardiac.export.dicom_sr import write_measurements
@@ -20,20 +28,25 @@ from facewarp.cardiac.export.gltf import write_gltf
 from facewarp.cardiac.export.surfaces import moving_surfaces
 from facewarp.cardiac.export.vtk_series import write_vtk_series
 from facewarp.cardiac.io.nifti_writer import write_field_mm, write_labels, write_maps
+from facewarp.cardiac.io.patient import Cine
+from facewarp.cardiac.motion.cycle_registration import Motion
 from facewarp.cardiac.parts import HeartPart
-from facewarp.cardiac.plots.figures import film, film_slices, sheet
+from facewarp.cardiac.plots.figures import contour_tables, film, film_slices, sheet
 from facewarp.cardiac.plots.movie import write_movie
+from facewarp.cardiac.quantification.strain import Strain, measure_strain
 from facewarp.cardiac.report.conventions import CYCLE_S, MARK
 from facewarp.cardiac.report.page import report_page, write_report
+from facewarp.cardiac.report.page_images import SeenPictures, data_uri, moves
 from facewarp.cardiac.report.quality_flags import quality_flags
 from facewarp.cardiac.report.reference_indices import reference_of
-from facewarp.cardiac.report.result_files import Movie, ResultFiles, result_folder
+from facewarp.cardiac.report.result_files import ResultFiles, result_folder
 from facewarp.cardiac.report.strain_table import strain_summary, write_strain
 from facewarp.core.arrays import ImageArray
 from facewarp.system.memory import return_freed_memory
 from facewarp.version import __version__
 
 Progress = Callable[[float], None]
+Found = TypeVar("Found")
 
 _WRITERS: Final = 3  # threads: one of them waits for the disk
 
@@ -64,48 +77,138 @@ def write_result(
     Raises:
         FacewarpError: something else is there already, or it can't be written.
     """
-    asked = files or ResultFiles()
-    with result_folder(folder) as place, ThreadPoolExecutor(_WRITERS) as pool:
-        labels, volume = result.labels, result.cine.volume
-        _ = result.gray_levels  # once, before threads ask for it
-        drawn = pool.submit(_write_pictures, result, place, asked.movie, asked.report)
-        jobs: list[Future[Any]] = [
-            drawn,
-            pool.submit(write_labels, place / "labels_4d.nii.gz", labels, volume),
-        ]
-        if asked.fields:
-            jobs += [
-                pool.submit(_write_field, result, place, phase, to_ed)
-                for phase in range(len(result.cine.frames))
-                for to_ed in (False, True)
-                if phase != result.ed
-            ]
-            jobs.append(pool.submit(_write_jacobian, result, place))
+    with result_writer(folder, files) as writer:
+        writer.finish(result, run=run, progress=progress)
+
+
+@contextmanager
+def result_writer(folder: Path, files: ResultFiles | None = None) -> Iterator["ResultWriter"]:
+    """Open a folder for what is found in a cine, to be written while more is being found.
+
+    It appears as `write_result` says, at a clean end; an error or Ctrl-C leaves nothing of it.
+
+    Args:
+        folder: the patient's folder.
+        files: which files are written.
+
+    Raises:
+        FacewarpError: something else is there already, or it can't be written.
+    """
+    with (
+        result_folder(folder) as place,
+        ThreadPoolExecutor(1, "beside", _alone) as beside,
+        ThreadPoolExecutor(_WRITERS, "writer", _alone) as pool,
+    ):
         try:
-            _ = result.strain  # beside what does not need it
-            return_freed_memory()  # it takes much, for a moment
-            if asked.report:
-                write_report(result, place / "report.html", drawn.result())
-            if asked.mesh:
-                jobs.append(pool.submit(_write_mesh, result, place))
-            if asked.dicom_out:
-                jobs.append(pool.submit(_write_dicom, result, place))
-            for done, job in enumerate(jobs, start=1):
-                job.result()
-                if progress:
-                    progress(done / len(jobs))
+            yield ResultWriter(place, files or ResultFiles(), beside, pool)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for one in (beside, pool):
+                one.shutdown(wait=False, cancel_futures=True)
             raise
+        finally:
+            torch.set_num_threads(torch.get_num_threads())  # of threads that others start later
+
+
+def _alone() -> None:
+    """Compute with one thread in a thread of the pool: the others compute beside it."""
+    torch.set_num_threads(1)
+
+
+class ResultWriter:
+    """Writes a cine's files in threads, each as soon as what it holds is final: a `Watcher`.
+
+    What could not be written is raised by the next call.
+
+    Args:
+        place: the folder.
+        files: which files are written.
+        beside: runs what is begun beside the analysis: one job at a time, for memory.
+        pool: runs the rest.
+    """
+
+    def __init__(self, place: Path, files: ResultFiles, beside: Executor, pool: Executor) -> None:
+        self._place, self._files, self._pool, self._last = place, files, beside, pool
+        self._jobs: list[Future[Any]] = []
+        self._seen: SeenCine | None = None
+        self._drawn: Future[_Drawn] | None = None
+        self._strain: Future[Strain | None] | None = None
+        self._moved: set[int] = set()
+        self._tracked = False
+
+    def seen(self, seen: SeenCine) -> None:
+        """Write labels and movie, and draw what the page shows of them."""
+        self._seen = seen
+        _ = seen.gray_levels  # once, before threads ask for it
+        self._drawn = self._begin(_draw, seen, self._place, self._files)
+        self._begin(write_labels, self._place / "labels_4d.nii.gz", seen.labels, seen.cine.volume)
+
+    def moved(self, cine: Cine, motion: Motion, phase: int) -> None:
+        """Write the fields of a phase."""
+        self._moved.add(phase)
+        if self._files.fields and phase != motion.ed:
+            for to_ed in (False, True):
+                self._begin(_write_field, cine, motion, self._place, phase, to_ed)
+
+    def tracked(self, cine: Cine, motion: Motion) -> None:
+        """Write determinants, and measure strain where its labels are known."""
+        self._tracked = True
+        if self._seen is not None:
+            self._strain = self._begin(measure_strain, motion, self._seen.labels[motion.ed])
+        if self._files.fields:
+            self._begin(_write_jacobian, cine, motion, self._place)
+
+    def finish(
+        self,
+        result: CineResult,
+        *,
+        run: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Write what is left: see `write_result`."""
+        cine, motion, place = result.cine, result.motion, self._place
+        self._pool = self._last
+        if self._seen is None:
+            self.seen(result.seen)
+        for phase in range(len(cine.frames)):
+            if phase not in self._moved:
+                self.moved(cine, motion, phase)
+        if not self._tracked:
+            self.tracked(cine, motion)
+        assert self._seen is not None
+        assert self._drawn is not None
+        if self._strain is None:  # its labels were not known with the motion
+            self._strain = self._begin(measure_strain, motion, self._seen.labels[motion.ed])
+        self._begin(_write_sheet, result, place, self._drawn)
+        vars(result).update(seen=self._seen, strain=self._strain.result())  # its cached properties
+        return_freed_memory()  # strain takes much, for a moment
+        if self._files.report:
+            write_report(result, place / "report.html", self._drawn.result().pictures)
+        if self._files.mesh:
+            self._begin(_write_mesh, result, place)
+        if self._files.dicom_out:
+            self._begin(_write_dicom, result, place)
+        for done, job in enumerate(self._jobs, start=1):
+            job.result()
+            if progress:
+                progress(done / len(self._jobs))
         _write_curves(result, place / "curves.csv")
         if result.strain is not None:
-            frames, ed = result.cine.frames, result.ed
             step, intervals = _step_s(result), result.strain_intervals
-            write_strain(place / "strain.csv", result.strain, frames, ed, step, intervals)
+            write_strain(
+                place / "strain.csv", result.strain, cine.frames, result.ed, step, intervals
+            )
         written = {p.name: p.stat().st_size for p in sorted(place.iterdir())}
         told = {**summary(result), "run": {**(run or {}), "files": written}}
         text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
         (place / MARK).write_text(text + "\n", "utf-8", errors="backslashreplace")
+
+    def _begin(self, work: Callable[..., Found], *given: Any) -> Future[Found]:
+        for job in self._jobs:
+            if job.done():
+                job.result()
+        job = self._pool.submit(work, *given)
+        self._jobs.append(job)
+        return job
 
 
 def summary(result: CineResult) -> dict[str, Any]:
@@ -162,16 +265,17 @@ def _label_order(result: CineResult) -> dict[str, str] | None:
     return {"name": result.label_order or "unnamed", "found_by": result.label_order_by}
 
 
-def _write_field(result: CineResult, place: Path, phase: int, to_ed: bool) -> None:
-    frame = f"{result.cine.frames[phase]:02d}"
+def _write_field(cine: Cine, motion: Motion, place: Path, phase: int, to_ed: bool) -> None:
+    frame = f"{cine.frames[phase]:02d}"
     name = f"field_{frame}_to_ed.nii.gz" if to_ed else f"field_ed_to_{frame}.nii.gz"
-    write_field_mm(place / name, result.components_mm(phase, to_ed=to_ed), result.cine.volume)
+    components = field_components_mm(motion, cine.volume, phase, to_ed=to_ed)
+    write_field_mm(place / name, components, cine.volume)
 
 
-def _write_jacobian(result: CineResult, place: Path) -> None:
+def _write_jacobian(cine: Cine, motion: Motion, place: Path) -> None:
     path = place / "jacobian_4d.nii.gz"
-    phases = map(result.jacobian_of, range(len(result.cine.frames)))
-    write_maps(path, phases, result.cine.volume, "volume of tissue against ED")
+    phases = (jacobian_on_volume(motion, phase) for phase in range(len(cine.frames)))
+    write_maps(path, phases, cine.volume, "volume of tissue against ED")
 
 
 def _write_mesh(result: CineResult, place: Path) -> None:
@@ -195,17 +299,37 @@ def _write_dicom(result: CineResult, place: Path) -> None:
         write_report_pdf(page, study, place / "report.dcm")
 
 
-def _write_pictures(
-    result: CineResult, place: Path, movie: Movie, report: bool
-) -> list[ImageArray]:
-    """Write the contact sheet and the movie; return the movie's slices, which the page shows."""
-    Image.fromarray(sheet(result)).save(place / "sheet.png", compress_level=4)
-    moves = len(result.cine.frames) > 2
-    pictures = film_slices(result) if moves and (movie != "none" or report) else []
-    if movie != "none" and moves:
-        step = result.cine.volume.time_step_s or CYCLE_S / len(pictures)
-        write_movie(place / f"cine.{movie}", film(result, pictures), step)
-    return pictures
+@dataclass(frozen=True)
+class _Drawn:
+    """The slices of the contact sheet, and what the page shows of what was seen."""
+
+    table: ImageArray
+    pictures: SeenPictures | None
+
+
+def _draw(seen: SeenCine, place: Path, files: ResultFiles) -> _Drawn:
+    """Write the movie; draw the rest, each picture once."""
+    sheets, of_page = contour_tables(seen, [seen.cine.name, ""])
+    film_of_page = []
+
+    def slices() -> Iterator[ImageArray]:
+        for picture in film_slices(seen):
+            if files.report:
+                film_of_page.append(data_uri(picture))
+            yield picture
+
+    if moves(seen) and files.movie != "none":
+        step = seen.cine.volume.time_step_s or CYCLE_S / len(seen.cine.frames)
+        write_movie(place / f"cine.{files.movie}", film(seen, slices()), step)
+    elif moves(seen) and files.report:
+        deque(slices(), maxlen=0)
+    held = SeenPictures(data_uri(of_page), tuple(film_of_page)) if files.report else None
+    return _Drawn(sheets, held)
+
+
+def _write_sheet(result: CineResult, place: Path, drawn: Future[_Drawn]) -> None:
+    table = drawn.result().table
+    Image.fromarray(sheet(result, table)).save(place / "sheet.png", compress_level=4)
 
 
 def _strain(result: CineResult) -> dict[str, Any] | None:

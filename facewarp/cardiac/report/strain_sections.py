@@ -87,7 +87,7 @@ def strain_by_region(result: CineResult) -> str:
 
 
 def _strain_curve(result: CineResult, strain: Strain, name: str, title: str) -> str:
-    chart = volume_chart(result)
+    chart = volume_chart(result.seen)
     found = [strain.region("global"), *(strain.region("level", n) for n in (1, 2, 3))]
     colors = [hex_color(LINE_COLORS[3]), *_LEVEL_COLORS]  # type: ignore[index]
     curves = [

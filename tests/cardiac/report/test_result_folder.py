@@ -1,6 +1,9 @@
 import csv
 import errno
 import json
+import threading
+import time
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +16,7 @@ from facewarp.cardiac.parts import PART_COLORS, HeartPart
 from facewarp.cardiac.plots.short_axis_view import HeartView
 from facewarp.cardiac.plots.volume_chart import Chart, Line
 from facewarp.cardiac.report.result_files import ResultFiles
-from facewarp.cardiac.report.result_folder import write_result
+from facewarp.cardiac.report.result_folder import result_writer, write_result
 from facewarp.core.fields import warp
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_folder import OutputFolder
@@ -199,6 +202,78 @@ def test_nothing_is_left_when_writing_fails(result, tmp_path, monkeypatch, error
         write_result(result, old)
     assert [p.name for p in old.iterdir()] == ["indices.json"]
     assert [p.name for p in old.parent.iterdir()] == ["anna"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["all", "motion"])
+def test_files_written_beside_the_analysis_are_the_same_bytes(result, folder, tmp_path, first):
+    threads = torch.get_num_threads()
+    with result_writer(tmp_path / "anna") as writer:
+        if first == "all":
+            writer.seen(result.seen)
+        for phase in range(len(result.cine.frames))[::-1]:
+            writer.moved(result.cine, result.motion, phase)
+        writer.tracked(result.cine, result.motion)
+        writer.finish(replace(result))  # nothing of it is computed yet
+    seen = []
+    for_later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    for_later.start()
+    for_later.join()
+    assert seen == [threads]
+    assert bytes_of(tmp_path / "anna") == bytes_of(folder)
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_fails_beside_the_analysis_ends_it_at_once_and_leaves_nothing(
+    result, tmp_path, monkeypatch
+):
+    is_begun, may_end = threading.Event(), threading.Event()
+
+    def fail(path, *_more):
+        path.touch()
+        is_begun.set()
+        may_end.wait(20)
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_field_mm", fail)
+
+    def analyse(writer):
+        writer.moved(result.cine, result.motion, 1)
+        assert is_begun.wait(20)
+        may_end.set()
+        for _ in range(10_000):  # an analysis that would go on
+            writer.moved(result.cine, result.motion, 2)
+            time.sleep(0.001)
+        pytest.fail("it went on")
+
+    with (
+        pytest.raises(FacewarpError, match="no space is left to write .*anna"),
+        result_writer(tmp_path / "anna") as writer,
+    ):
+        analyse(writer)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_waits_for_the_file_being_written_and_leaves_nothing(result, tmp_path, monkeypatch):
+    done, is_begun = [], threading.Event()
+
+    def slow(path, *_more):
+        is_begun.set()
+        time.sleep(0.1)
+        path.touch()
+        done.append(path)
+
+    monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_field_mm", slow)
+    with pytest.raises(KeyboardInterrupt), result_writer(tmp_path / "anna") as writer:
+        for phase in range(1, 5):
+            writer.moved(result.cine, result.motion, phase)
+        assert is_begun.wait(20)
+        raise KeyboardInterrupt
+    assert len(done) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path):
