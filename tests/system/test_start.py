@@ -209,5 +209,5 @@ cli.main()
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=250
     )
     assert (done.returncode, done.stderr) == (code, "")
-    assert done.stdout.split()[:4] == "waited for asked for".split()
+    assert done.stdout.split()[:4] == ["waited", "for", "asked", "for"]
     assert ("taken apart" not in done.stdout) == quick

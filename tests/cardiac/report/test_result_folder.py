@@ -250,7 +250,7 @@ def test_what_fails_beside_the_analysis_ends_it_at_once_and_leaves_nothing(
         pytest.fail("it went on")
 
     with (
-        pytest.raises(FacewarpError, match="no space is left to write .*anna"),
+        pytest.raises(FacewarpError, match="no space is left to write"),
         result_writer(tmp_path / "anna") as writer,
     ):
         analyse(writer)
@@ -267,11 +267,15 @@ def test_ctrl_c_waits_for_the_file_being_written_and_leaves_nothing(result, tmp_
         done.append(path)
 
     monkeypatch.setattr("facewarp.cardiac.report.result_folder.write_field_mm", slow)
-    with pytest.raises(KeyboardInterrupt), result_writer(tmp_path / "anna") as writer:
+
+    def interrupted(writer):
         for phase in range(1, 5):
             writer.moved(result.cine, result.motion, phase)
         assert is_begun.wait(20)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), result_writer(tmp_path / "anna") as writer:
+        interrupted(writer)
     assert len(done) == 1
     assert not list(tmp_path.iterdir())
 
