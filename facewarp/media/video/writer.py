@@ -1,6 +1,7 @@
 """Videos written by PyAV: the frames' own timestamps, the original's turn, colours and sound."""
 
 import contextlib
+import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,11 +27,14 @@ from facewarp.media.video.encoders import (
     choose_encoder,
     is_deep_codec,
 )
+from facewarp.media.video.matroska import write_aspect
 from facewarp.media.video.pixels.frame_coding import FrameCoder, StoredPictures
 from facewarp.media.video.reader import VideoSource
 from facewarp.media.video.writer_options import WriterOptions
 from facewarp.system.atomic_files import OutputFile, write_error
 from facewarp.system.machine import keep_scheduling, limited_cores
+
+_log = logging.getLogger(__name__)
 
 _Pending = tuple[float, Frame | av.VideoFrame]  # its time, and a frame or its codes
 
@@ -337,11 +341,21 @@ class VideoWriter(Output):
                 self._audio.copy_until(until, self._shift)
                 self._audio.finish(self._shift)
         self._close_files()
+        if self.kept:
+            self._tell_aspect()
 
     def _close_files(self) -> None:
         if self._audio:
             self._audio.close()
         self._container.close()
+
+    def _tell_aspect(self) -> None:
+        """Tell the shape of pixels in Matroska and WebM, where PyAV does not."""
+        is_matroska = self.target.suffix.lower() in (".mkv", ".webm")
+        aspect = self._stored.orientation.turned_aspect(self._aspect)
+        if is_matroska and aspect != 1 and not write_aspect(self._file.temporary, aspect):
+            what = f"{self.target.name} does not tell that a pixel is {float(aspect):.4g} times"
+            _log.warning("%s as wide as high", what)
 
     def _drop(self) -> None:
         with contextlib.suppress(av.FFmpegError, OSError):  # what is removed need not be whole
