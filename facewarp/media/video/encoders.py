@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -257,6 +258,41 @@ def with_quality(encoder: Encoder, quality: int | None) -> Encoder:
     return replace(encoder, options=options)
 
 
+def with_mastering(
+    options: dict[str, str], encoder: str, mastering: str | None, light_level: str | None
+) -> dict[str, str] | None:
+    """Return an encoder's options with what HDR was mastered on; None where it can't tell that.
+
+    Args:
+        options: of the encoder.
+        encoder: its name.
+        mastering: see `HDRFormat`, as is `light_level`.
+        light_level: "brightest picture element,brightest picture", cd/m2.
+    """
+    if mastering is None and light_level is None:
+        return options
+    told: dict[str, str | None]
+    if encoder == "libx265":
+        key, told = "x265-params", {"master-display": mastering, "max-cll": light_level}
+    elif encoder == "libsvtav1":
+        shown = None if mastering is None else _in_units(mastering)
+        key, told = "svtav1-params", {"mastering-display": shown, "content-light": light_level}
+    else:
+        return None
+    params = [f"{name}={value}" for name, value in told.items() if value is not None]
+    return {**options, key: ":".join([options[key], *params])}
+
+
+def _in_units(mastering: str) -> str:
+    """Return x265's whole numbers as coordinates of color, and as cd/m2."""
+
+    def scaled(found: re.Match[str]) -> str:
+        whole = 10_000 if found[1] == "L" else 50_000
+        return f"{found[1]}({int(found[2]) / whole:.5f},{int(found[3]) / whole:.5f})"
+
+    return re.sub(r"([A-Z]+)\((\d+),(\d+)\)", scaled, mastering)
+
+
 def choose_encoder(
     suffix: str,
     size: tuple[int, int],
@@ -294,13 +330,14 @@ def choose_encoder(
             raise FacewarpError(what, "--codec", "Choose hevc10, or leave --keep-hdr out.")
         candidates = (wanted,)
     elif hdr:
-        os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
         candidates = HDR_WEBM if suffix == ".webm" else HDR
     else:
         candidates = WEBM if suffix == ".webm" else H264
     if candidates[0].name == "libx265" and min(size) < _HEVC_SIDE:
         what = f"pictures of {size[0]}x{size[1]} are too small for HEVC: {_HEVC_SIDE} px a side"
         raise FacewarpError(what, fix="Choose --codec h264 or prores422, or enlarge them first.")
+    if any(encoder.name == "libsvtav1" for encoder in candidates):
+        os.environ.setdefault("SVT_LOG", "1")  # or it reports to standard error
     candidates = tuple(with_quality(encoder, quality) for encoder in candidates)
     for encoder in candidates:
         if encoder.opens(size, rate):

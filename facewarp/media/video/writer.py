@@ -26,6 +26,7 @@ from facewarp.media.video.encoders import (
     DecodeTimes,
     choose_encoder,
     is_deep_codec,
+    with_mastering,
 )
 from facewarp.media.video.matroska import write_aspect
 from facewarp.media.video.pixels.frame_coding import FrameCoder, StoredPictures
@@ -191,11 +192,14 @@ class VideoWriter(Output):
     def _options(self) -> dict[str, str]:
         options = self._encoder.options_for(self._stored_size, self._rate, live=self._asked.live)
         hdr = self._stored.hdr
-        if hdr is not None and self._encoder.name == "libx265":
-            told = {"master-display": hdr.mastering, "max-cll": hdr.light_level}
-            params = [f"{name}={value}" for name, value in told.items() if value is not None]
-            options["x265-params"] = ":".join([options["x265-params"], *params])
-        return options
+        if hdr is None:
+            return options
+        told = with_mastering(options, self._encoder.name, hdr.mastering, hdr.light_level)
+        if told is None and self._like is not None:
+            self._like.note(
+                "mastering display and light level are left out: HEVC and AV1 keep them here"
+            )
+        return told or options
 
     def write(self, frame: Frame) -> None:
         """Hands a frame over to be encoded; its image, (H, W, 3) uint8 RGB, must not be changed.

@@ -267,13 +267,43 @@ def test_soft_edges_of_paint_are_soft_on_bright_light():
     assert np.abs(np.diff(result[0], axis=0)).max() < 0.02
 
 
-def test_the_mastering_display_that_was_told_stays(tmp_path, make_hdr):
-    told = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
-    path = make_hdr(PQ, params=f":master-display={told}:max-cll=1000,400")
-    kept(path, "out.mp4")
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        coded = HDRFormat.of(next(container.decode(video=0)))
-    assert (coded.mastering, coded.light_level) == (told, "1000,400")
+MASTERED = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+def format_of(path):
+    with av.open(str(path)) as container:
+        return HDRFormat.of(next(container.decode(video=0)))
+
+
+@pytest.mark.parametrize(
+    ("out", "options"), [("out.mp4", {}), ("out.webm", {}), ("out.mkv", {"codec": "av1"})]
+)
+def test_the_mastering_display_that_was_told_stays(tmp_path, make_hdr, out, options):
+    path = make_hdr(PQ, params=f":master-display={MASTERED}:max-cll=1000,400")
+    source = kept(path, out, **options)
+    coded = format_of(tmp_path / out)
+    numbers = [[int(n) for n in re.findall(r"\d+", s)] for s in (coded.mastering, MASTERED)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-3, abs=2)  # AV1's fractions are binary
+    assert coded.light_level == "1000,400"
+    assert len(source.notes) == 1
+
+
+def test_a_mastering_display_that_is_lost_is_told(tmp_path, make_hdr):
+    plain = kept(make_hdr(PQ, name="plain.mp4"), "plain.mov", codec="prores422")
+    assert len(plain.notes) == 1  # which says that it is HDR
+    path = make_hdr(PQ, params=f":master-display={MASTERED}:max-cll=1000,400")
+    source = kept(path, "out.mov", codec="prores422")
+    assert "mastering display and light level are left out" in source.notes[0]
+    assert format_of(tmp_path / "out.mov").mastering is None
+
+
+def test_av1_reports_nothing_to_standard_error(make_clip, tmp_path, capfd, monkeypatch):
+    monkeypatch.delenv("SVT_LOG", raising=False)
+    with open_source(make_clip(size=(64, 64), frames=2)) as source:
+        with open_sink(tmp_path / "out.mkv", like=source, codec="av1") as sink:
+            for frame in source:
+                sink.write(frame)
+    assert "Svt" not in capfd.readouterr().err
 
 
 def hdr10_plus(coded: bytes) -> bytes:
