@@ -129,10 +129,11 @@ def base_warnings(doubtful: tuple[int, float] | None, lv: Ventricle, frame: int)
     ef, share = lv.ef_percent, 100 * ml / lv.edv_ml
     if share < _LEAST_DOUBT:
         return []
+    without = min(ef + share, 100.0)
     return [
         f"slice {number} from the base may show the atrium at end-systole (phase {frame}): with "
-        f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {ef + share:.0f} %; "
-        "look at the contours there"
+        f"its {ml:.0f} ml the ejection fraction is {ef:.0f} %, without them {without:.0f} %; look "
+        "at the contours there"
     ]
 
 

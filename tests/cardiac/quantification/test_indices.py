@@ -125,6 +125,8 @@ def test_a_doubtful_base_is_said_with_both_ejection_fractions():
     assert "slice 2 from the base may show the atrium at end-systole (phase 7)" in said
     assert "its 12 ml the ejection fraction is 30 %, without them 40 %" in said
     assert base_warnings(None, lv, 7) == []
+    tiny = Ventricle(6.0, 2.0, 4.0, 67.0, None)  # the slice holds more than the labels told
+    assert "without them 100 %" in base_warnings((1, 2.4), tiny, 3)[0]
     assert base_warnings((1, 2.0), lv, 7) == []  # less than two points of EF
 
 
