@@ -34,6 +34,7 @@ _NO_CINE: Final = re.compile(
     r"|(?<![a-z])(lge|mde|tagg?(ing)?)(?![a-z]))",
     re.IGNORECASE,
 )
+_CINE: Final = re.compile(r"(?<![a-z])cine(?![a-z])", re.IGNORECASE)
 
 
 def choose_cine(
@@ -73,7 +74,22 @@ def choose_cine(
     chosen = _short_axis(cines, place, said)
     if series is None:
         refuse_incomplete(chosen, cines, place)
+        said += _about_name(chosen)
     return chosen.images, said
+
+
+def _about_name(chosen: Acquisition) -> list[str]:
+    """Return what is to be said of a cine that is named after something else."""
+    if _NO_CINE.search(chosen.title) and not _CINE.search(chosen.title):
+        kind = "perfusion, late enhancement, a map or another sequence over time"
+    elif _LONG.search(chosen.title) and not _SHORT.search(chosen.title):
+        kind = "another plane than the short axis"
+    else:
+        return []
+    return [
+        f"by its name this is {kind}: {chosen.described()}; it is measured as a short-axis cine, "
+        "and its numbers mean nothing if it is none"
+    ]
 
 
 def _one_study(images: Sequence[SliceImage], place: Path) -> None:

@@ -101,7 +101,22 @@ def test_siemens_contours_drawn_into_the_cine_are_left_out(tmp_path, cine):
 
 def test_a_lone_series_of_such_a_name_is_read(tmp_path, cine):
     write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, title="SAX cine after perfusion")
-    is_the_cine(read_dicom(tmp_path / "scan"))
+    found = read_dicom(tmp_path / "scan")
+    is_the_cine(found)
+    assert "by its name" not in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [("FirstPass_perf", "perfusion"), ("PSIR LGE", "late enhancement"), ("cine 4ch", "plane")],
+)
+def test_what_is_named_after_something_else_is_measured_and_said(tmp_path, cine, title, kind):
+    """Given alone by mistake it was measured without a word."""
+    write_series(tmp_path / "scan", cine, AFFINE, step_ms=70, title=title)
+    (said,) = [one for one in read_dicom(tmp_path / "scan").warnings if "by its name" in one]
+    assert kind in said
+    assert title in said
+    assert read_dicom(tmp_path / "scan", ReadOptions(series=title)).warnings == ()
 
 
 def test_a_stack_repeated_with_other_times_is_another_cine(scan, cine):
