@@ -2,10 +2,11 @@
 
 import atexit
 import gc
+import inspect
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType
@@ -51,7 +52,9 @@ def quick_imports(*without: str) -> Iterator[None]:
 
     In a process that was claimed, what torch traces networks with is put off until something of it
     is asked for or `import_put_off` is called. Torch imports it before all that needs it, and what
-    needs it fails if it comes first: another program's code might do that.
+    needs it fails if it comes first: another program's code might do that. And the module of a
+    frame is told by the frame: torch asks for it, and `inspect` would look for the real path of
+    every module that is loaded.
 
     Args:
         without: packages that are not found meanwhile, such as the pydicom that nibabel reads one
@@ -65,11 +68,14 @@ def quick_imports(*without: str) -> Iterator[None]:
     gc.disable()
     for name in absent:
         sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say so
+    module_of = inspect.getmodule
     if put_off:
         sys.modules[_TRACED_WITH] = put_off
+        inspect.getmodule = _told_by_frames(module_of)
     try:
         yield
     finally:
+        inspect.getmodule = module_of
         for name in absent:
             del sys.modules[name]
         if put_off:
@@ -78,6 +84,17 @@ def quick_imports(*without: str) -> Iterator[None]:
             gc.enable()
             if gc.get_freeze_count():  # as at this program's start
                 gc.freeze()
+
+
+def _told_by_frames(module_of: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `inspect.getmodule` for imports: the module of a frame is what its code says."""
+
+    def getmodule(thing: Any, *given: Any) -> Any:
+        if inspect.isframe(thing):
+            return sys.modules.get(thing.f_globals.get("__name__", ""))
+        return module_of(thing, *given)
+
+    return getmodule
 
 
 def import_put_off() -> None:

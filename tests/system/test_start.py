@@ -1,12 +1,18 @@
 """Python's collector rests while a program starts, and runs again afterwards."""
 
 import gc
+import inspect
 import subprocess
 import sys
 
 import pytest
 
-from facewarp.system.start import pause_collection, quick_imports, resume_collection
+from facewarp.system.start import (
+    _told_by_frames,
+    pause_collection,
+    quick_imports,
+    resume_collection,
+)
 
 
 @pytest.fixture
@@ -87,6 +93,30 @@ def test_what_torch_traces_with_is_put_off_in_a_process_of_ones_own(claim, meanw
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     told = {"no": ["False", "False"], "later": ["False", "True"], "yes": ["True", "True"]}
     assert done.stdout.split() == told[there]
+
+
+LIGHT = """
+import inspect, os, sys
+from facewarp.system.start import claim_process, quick_imports
+claim_process()
+of_modules, looked, realpath = inspect.getmodule, [], os.path.realpath
+os.path.realpath = lambda *given, **more: looked.append(given) or realpath(*given, **more)
+with quick_imports():
+    import torch
+print(len(looked) < 300, inspect.getmodule is of_modules)
+"""
+
+
+def test_torch_does_not_look_for_every_modules_file_in_a_process_of_ones_own():
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+
+
+def test_a_frames_module_is_the_one_whose_code_it_runs():
+    here = _told_by_frames(inspect.getmodule)
+    assert here(sys._getframe()) is sys.modules[__name__]
+    assert here(inspect.getmodule) is inspect
+    assert here(sys._getframe(), __file__) is inspect.getmodule(sys._getframe())
 
 
 TRACED = """
