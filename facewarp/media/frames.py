@@ -330,6 +330,10 @@ class Source(Closing, ABC):
         """Return how many pictures of the file are shown before a second; None where unknown."""
         return None
 
+    def timecode_at(self, index: int) -> str | None:
+        """Return the SMPTE timecode of a frame that is read, ``hh:mm:ss:ff``; None without one."""
+        return None
+
     def opened_at(self, start: float) -> "Source":
         """Return the same input with the same rate, to be read from a second of its own on.
 

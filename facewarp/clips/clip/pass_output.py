@@ -37,6 +37,7 @@ _SRGB_KNEE: Final = 0.04045
 class _Held:
     number: int
     time: float
+    timecode: str | None
     size: Size
     layer: EffectLayer | None
 
@@ -69,6 +70,7 @@ class PassOutput(FrameOutput):
         height, width = frame.image.shape[:2]
         size = width, height
         number = number_of(frame, self._source, self._first)
+        timecode = self._source.timecode_at(frame.index)
         if self._stream is not None and size != self._size:
             self._flush()
             if self._is_clip:
@@ -79,7 +81,7 @@ class PassOutput(FrameOutput):
         if self._stream is None:
             self._renderer = LayerRenderer(self._template, TemplateCanvas(size, self._aspect))
             self._stream, self._size = PassStream(follows=self._is_clip), size
-        self._write(self._stream.add(_Held(number, frame.time, size, layer), faces))
+        self._write(self._stream.add(_Held(number, frame.time, timecode, size, layer), faces))
 
     def _flush(self) -> None:
         if self._stream is not None:
@@ -121,6 +123,8 @@ class PassOutput(FrameOutput):
             "framesPerSecond": self._source.rate,
             "facewarp/time_s": f"{held.time:.6f}",
         }
+        if held.timecode is not None:
+            attributes["timeCode"] = held.timecode
         return LayersFile(layers.size, layers.box, channels, self._aspect, attributes)
 
     def close(self, *, keep_partial: bool = False) -> None:

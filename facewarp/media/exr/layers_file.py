@@ -1,10 +1,11 @@
 """Multi-layer OpenEXR files: written whole, compressed without loss, and checked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from facewarp.system.installation import install_command
 
 Box = tuple[int, int, int, int]
 Attributes = Mapping[str, str | float | Fraction]
+_MOST_FRAME: Final = 39
+"""Of a second, in a timecode: SMPTE ST 12-1 has two bits for its tens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class LayersFile:
         box: x0, y0, x1, y1 of the data window, x1 and y1 exclusive.
         channels: "layer.channel" -> (h, w) of the box, float16 or float32.
         pixel_aspect: width of a pixel over its height.
-        attributes: of the header; Fractions become rationals.
+        attributes: of the header; Fractions become rationals, "timeCode" ``hh:mm:ss:ff`` a timecode.
     """
 
     size: tuple[int, int]
@@ -67,6 +70,8 @@ def write_layers(path: Path, file: LayersFile) -> None:
         "pixelAspectRatio": float(file.pixel_aspect),
     }
     header |= file.attributes
+    if isinstance(told := header.pop("timeCode", None), str):
+        header |= _time_code(exr, told)
     # OpenEXR 3.5 ignores strides: an array that is a view would be written wrong without a word
     channels = {name: np.ascontiguousarray(values) for name, values in file.channels.items()}
     with written(path) as temporary:
@@ -102,6 +107,16 @@ def is_whole(path: Path, attribute: str, value: str) -> bool:
     except FacewarpError:
         return False
     return bool(header.get(attribute) == value)
+
+
+def _time_code(exr: Any, told: str) -> dict[str, Any]:
+    """Return the attribute of ``hh:mm:ss:ff``, ``;`` for drop frame; none beyond 39 frames."""
+    hours, minutes, seconds, frame = (int(part) for part in re.split("[:;.]", told))
+    if frame > _MOST_FRAME:
+        return {}
+    unused = [0] * 13
+    drops = int(told[-3] != ":")
+    return {"timeCode": exr.TimeCode(hours, minutes, seconds, frame, drops, *unused)}
 
 
 def _window(x0: int, y0: int, x1: int, y1: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -137,6 +137,13 @@ class VideoSource(Source):
             times = (pts * self.time_base for pts in shown if pts is not None)
             return sum(first < at < until for at in times)
 
+    def timecode_at(self, index: int) -> str | None:
+        """See `Source.timecode_at`; of frames that come evenly."""
+        first = self.stream_tags.get("timecode")
+        if first is None or self.is_variable_rate:
+            return None
+        return later_timecode(first, index, self.rate)
+
     def keep_hdr(self) -> None:
         """Let frames of HLG and PQ carry the HDR picture too, for a copy that is HDR."""
         self.hdr_format = self._own_hdr

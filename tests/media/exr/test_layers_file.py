@@ -1,6 +1,7 @@
 """OpenEXR files read back by OpenEXR's own reader and by OpenImageIO."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -156,3 +157,19 @@ def test_the_manifest_names_every_id():
     for name, bits in manifest.items():
         assert np.array([int(bits, 16)], np.uint32).view(np.float32)[0] == id_of(name)
     assert told[f"{key}/name"] == "face_id"
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [("01:02:03:23", "01:02:03:23"), ("10:09:59;29", "10:09:59:29"), ("00:00:00:45", "")],
+)
+def test_a_timecode_is_read_by_two_readers(made, tmp_path, told, found):
+    oiio = pytest.importorskip("OpenImageIO")
+    path = tmp_path / "a.exr"
+    write_layers(path, replace(made, attributes={"timeCode": told}))
+    spec = oiio.ImageInput.open(str(path)).spec()
+    assert spec.get_string_attribute("smpte:TimeCode") == found
+    header, _ = read_layers(path)
+    assert ("timeCode" in header) == bool(found)  # ST 12-1 counts to 39
+    if found:
+        assert header["timeCode"].dropFrame == (told[-3] == ";")

@@ -225,6 +225,15 @@ def test_copies_begin_with_their_first_pictures_timecode(make_flashes, copied, o
     assert open_source(path.parent / out).stream_tags["timecode"] == first
 
 
+def test_each_frame_has_its_timecode(make_flashes):
+    path = make_flashes("plate.mov", sounds=(), seconds=0.4, metadata={"timecode": "01:00:00:20"})
+    with open_source(path, 0.12) as source:
+        found = [source.timecode_at(frame.index) for frame in source]
+    assert found[:3] == ["01:00:00:23", "01:00:00:24", "01:00:01:00"]
+    plain = make_flashes("plain.mov", sounds=(), seconds=0.4)
+    assert open_source(plain).timecode_at(0) is None
+
+
 def test_a_timecode_that_does_not_fit_the_rate_is_none(make_flashes, copied):
     for timecode in ("01:00:00:40", "01:00:00;10", "noon"):
         path = make_flashes("odd.mkv", sounds=(), seconds=0.4, metadata={"timecode": timecode})
