@@ -18,7 +18,7 @@ from facewarp.face.passes.st_maps import IntBox, TemplateCanvas
 from facewarp.face.passes.stream import PassStream, ReadyFrame
 from facewarp.face.template.template import Template
 from facewarp.media.exr import cryptomatte
-from facewarp.media.exr.layers_file import LayersFile
+from facewarp.media.exr.layers_file import MOST_FRAME, LayersFile
 from facewarp.media.exr.sequence import LayersSequence
 from facewarp.media.frames import Frame, Source
 from facewarp.media.images.sequence import number_of
@@ -70,7 +70,8 @@ class PassOutput(FrameOutput):
         height, width = frame.image.shape[:2]
         size = width, height
         number = number_of(frame, self._source, self._first)
-        timecode = self._source.timecode_at(frame.index)
+        is_counted = self._source.rate <= MOST_FRAME + 1  # else only some files would have one
+        timecode = self._source.timecode_at(frame.index) if is_counted else None
         if self._stream is not None and size != self._size:
             self._flush()
             if self._is_clip:

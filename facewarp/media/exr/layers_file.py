@@ -16,7 +16,7 @@ from facewarp.system.installation import install_command
 
 Box = tuple[int, int, int, int]
 Attributes = Mapping[str, str | float | Fraction]
-_MOST_FRAME: Final = 39
+MOST_FRAME: Final = 39
 """Of a second, in a timecode: SMPTE ST 12-1 has two bits for its tens."""
 
 
@@ -112,7 +112,7 @@ def is_whole(path: Path, attribute: str, value: str) -> bool:
 def _time_code(exr: Any, told: str) -> dict[str, Any]:
     """Return the attribute of ``hh:mm:ss:ff``, ``;`` for drop frame; none beyond 39 frames."""
     hours, minutes, seconds, frame = (int(part) for part in re.split("[:;.]", told))
-    if frame > _MOST_FRAME:
+    if frame > MOST_FRAME:
         return {}
     unused = [0] * 13
     drops = int(told[-3] != ":")
