@@ -25,7 +25,7 @@ from facewarp.cardiac.io.nifti_folder import (
 )
 from facewarp.cardiac.io.nifti_reader import axes_of, read_volume
 from facewarp.cardiac.io.placement import SPACING_FIX
-from facewarp.cardiac.io.slices.fill_values import as_picture
+from facewarp.cardiac.io.slices.fill_values import as_picture, of_one_scale
 from facewarp.cardiac.io.slices.label_maps import refuse_labels
 from facewarp.cardiac.io.slices.phase_similarity import (
     about_copies,
@@ -191,7 +191,9 @@ def open_cine(
         cine = _saying(cine, about_long_axis([place]))
     data, said = as_picture(cine.volume.data, place)
     cine = replace(cine, volume=replace(cine.volume, data=data).slices_first())
-    cine = _saying(cine, [*said, *about_copies(cine.volume.data)])
+    data, scaled = of_one_scale(cine.volume.data)
+    cine = replace(cine, volume=replace(cine.volume, data=data))
+    cine = _saying(cine, [*said, *([scaled] if scaled else []), *about_copies(data)])
     _check_axes(cine)
     _check_depth(cine, options)
     _check_slices(cine)

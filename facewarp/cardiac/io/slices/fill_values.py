@@ -20,6 +20,12 @@ _GAP: Final = 0.25  # of the range of the others, by which it lies apart from th
 _WRAPPED: Final = 0.06
 _BYTES: Final = ((0, 255), (-128, 127))
 _NEAR_END: Final = 8  # of the range of bytes, which values that ran over fill
+_LEVELS: Final = (0.5, 0.75, 0.95)  # quantiles of a picture by which its scale is told
+#: Times those of the pictures beside it, from which a picture is of another scale: by its 95th
+#: percentile 1.19 at most in slices of ACDC's 100 patients, 1.12 between their ED and ES.
+_OTHER_SCALE: Final = 1.5
+_MOST_ODD: Final = 0.4  # share of pictures of another scale
+_LEAST_BESIDE: Final = 3  # phases, of which one may differ from the others
 _BRIGHT: Final = 0.99  # share of the voxels that are darker than those that tell the scale
 _SMALL: Final = 1e-3  # of bright voxels, which tests and squares of 32 bits may pass over
 _LARGE: Final = 1e9
@@ -98,6 +104,49 @@ def in_range(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
     power = _USUAL_BITS - math.frexp(usual)[1]
     said = f"values are of the size of {usual:.2g}: they are taken 2^{power} times as large"
     return np.ldexp(data, power), said
+
+
+def of_one_scale(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
+    """Bring phases and slices that were stored at scales of their own to that of the others.
+
+    Programs that scale each file by itself make them. Of the same tissue all brightnesses of such
+    a picture are as many times those of the pictures beside it.
+
+    Args:
+        data: ``(T, D, H, W)``.
+
+    Returns:
+        The data, the same array where all are of one scale, and what is to be said; "" for nothing.
+    """
+    small = data[..., ::_EVERY, ::_EVERY]
+    levels = np.quantile(small, _LEVELS, axis=(2, 3)).astype(np.float64)  # (3, T, D)
+    if data.min() < 0 or levels.min(axis=(1, 2))[0] <= 0 or len(data) < _LEAST_BESIDE:
+        return data, ""
+    phases = _scale(np.median(levels / np.median(levels, axis=1, keepdims=True), axis=2))
+    usual = np.median(levels, axis=1)  # (3, D)
+    beside = [np.median(usual[:, max(0, z - 2) : z + 3], axis=1) for z in range(usual.shape[1])]
+    slices = _scale(usual / np.stack(beside, axis=1))
+    factors = phases[:, None] * slices
+    if (factors == 1).all():
+        return data, ""
+    told = []
+    for name, found in (("phase", phases), ("slice", slices)):
+        which = [f"{at + 1} ({found[at]:.2g} times)" for at in np.flatnonzero(found != 1)]
+        told += [f"{name} {', '.join(which)}"] if which else []
+    said = f"gray values of {' and '.join(told)} are of another scale than those of the others"
+    alike = np.asarray(data / np.asarray(factors, np.float32)[..., None, None], dtype=np.float32)
+    return alike, f"{said}: they are brought to one"
+
+
+def _scale(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many times as bright pictures are, by three brightnesses ``(3, N)``; 1 if usual.
+
+    What differs in its bright pixels alone shows something else; it has no other scale. Where many
+    differ there is no usual one.
+    """
+    least, most = ratios.min(axis=0), ratios.max(axis=0)
+    other = ((least > _OTHER_SCALE) | (most < 1 / _OTHER_SCALE)) & (most < _OTHER_SCALE * least)
+    return np.where(other & (other.mean() < _MOST_ODD), np.median(ratios, axis=0), 1.0)
 
 
 def about_overrun(data: NDArray[np.float32]) -> str:
