@@ -122,7 +122,7 @@ class ResultWriter:
     Args:
         place: the folder.
         files: which files are written.
-        beside: runs what is begun beside the analysis: one job at a time, for memory.
+        beside: runs what is begun beside the registration: one job at a time, for memory.
         pool: runs the rest.
     """
 
@@ -151,7 +151,7 @@ class ResultWriter:
 
     def tracked(self, cine: Cine, motion: Motion) -> None:
         """Write determinants, and measure strain where its labels are known."""
-        self._tracked = True
+        self._tracked, self._pool = True, self._last
         if self._seen is not None:
             self._strain = self._begin(measure_strain, motion, self._seen.labels[motion.ed])
         if self._files.fields:
