@@ -29,7 +29,8 @@ class LayersFile:
         box: x0, y0, x1, y1 of the data window, x1 and y1 exclusive.
         channels: "layer.channel" -> (h, w) of the box, float16 or float32.
         pixel_aspect: width of a pixel over its height.
-        attributes: of the header; Fractions become rationals, "timeCode" ``hh:mm:ss:ff`` a timecode.
+        attributes: of the header; Fractions become rationals, "timeCode" ``hh:mm:ss:ff`` a
+            timecode.
     """
 
     size: tuple[int, int]

@@ -299,10 +299,12 @@ def test_a_mastering_display_that_is_lost_is_told(tmp_path, make_hdr):
 
 def test_av1_reports_nothing_to_standard_error(make_clip, tmp_path, capfd, monkeypatch):
     monkeypatch.delenv("SVT_LOG", raising=False)
-    with open_source(make_clip(size=(64, 64), frames=2)) as source:
-        with open_sink(tmp_path / "out.mkv", like=source, codec="av1") as sink:
-            for frame in source:
-                sink.write(frame)
+    with (
+        open_source(make_clip(size=(64, 64), frames=2)) as source,
+        open_sink(tmp_path / "out.mkv", like=source, codec="av1") as sink,
+    ):
+        for frame in source:
+            sink.write(frame)
     assert "Svt" not in capfd.readouterr().err
 
 
