@@ -23,6 +23,7 @@ from facewarp.core.engines.openvino_graphs import (
     Ways,
     join,
     pool_by_convolution,
+    px_of_cells,
 )
 from facewarp.core.engines.openvino_models import (
     BoundRequest,
@@ -149,7 +150,8 @@ class OpenVinoEngine(GraphEngine):
     def mattes(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """See `base.Engine`; bytes are ordered and scaled, and made again, in the graph."""
         with self._lock:
-            return np.asarray(self.run(OF_PICTURES, pictures)[0][:, 0], np.uint8)
+            found = np.asarray(self.run(OF_PICTURES, pictures)[0], np.uint8)
+            return px_of_cells(found)
 
     def from_template(self, images: Images, template: Floats) -> tuple[Floats, Floats]:
         """See `base.Engine`; gray values are scaled in the graph."""

@@ -67,7 +67,7 @@ def _mattes_of_pictures(model: Any) -> Any:
     """Return a model of images (N, C, H, W) in [0, 1] as one of pictures (N, H, W, C), uint8.
 
     Convolutions want channels last, and nothing has to be copied to be put in order. What it gives
-    is 255 times the share of the second part, (N, 1, h, w) uint8.
+    is 255 times the share of the second part, uint8, see `px_of_cells`.
     """
     ov = openvino()
     from openvino import opset13 as ops
@@ -221,7 +221,7 @@ def _first_convolution(model: Any) -> tuple[Any, Any, NDArray[np.int8], Any] | N
 
 
 def _share_of_two(parts: Any) -> Any | None:
-    """Return 255 times the second of two parts, (N, 1, h, w) uint8.
+    """Return 255 times the second of two parts, uint8, as `px_of_cells` takes it.
 
     A softmax of two is a sigmoid of their difference, one channel where there were two; and a
     convolution of single px may come before px are put between one another, where they are still
@@ -257,7 +257,40 @@ def _share_of_two(parts: Any) -> Any | None:
     bias = bias.reshape(-1)
     shift = np.full((1, side * side, 1, 1), bias[1] - bias[0], np.float32)
     share = _bytes_of(ops.sigmoid(ops.add(apart, ops.constant(shift))))
-    return share if side == 1 else ops.depth_to_space(share, "depth_first", side)
+    return _of_cells(share, side)
+
+
+def _of_cells(shares: Any, side: int) -> Any:
+    """Shares of the px of cells (N, side * side, h, w) as (N, h, w, side, side), see `px_of_cells`.
+
+    As convolutions leave them in memory, channels last. Any operator that puts px between one
+    another takes longer than the copy in rows of a cell.
+    """
+    from openvino import opset13 as ops
+
+    if side == 1:
+        return shares
+    last = ops.transpose(shares, ops.constant(np.array([0, 2, 3, 1], np.int64)))
+    shape = [*(size.get_length() for size in last.output(0).get_partial_shape())][:3]
+    return ops.reshape(last, ops.constant(np.array([*shape, side, side], np.int64)), False)
+
+
+def px_of_cells(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put px of cells beside one another.
+
+    Args:
+        found: what `OF_PICTURES` gives: (N, 1, H, W), or (N, h, w, side, side) of cells.
+
+    Returns:
+        (N, H, W), or (N, h side, w side).
+    """
+    if found.ndim == 4:
+        return found[:, 0]
+    count, height, width, side, _ = found.shape
+    cells = np.ascontiguousarray(found)
+    rows = cells.view(f"u{side}") if side in (2, 4, 8) else cells
+    laid_out = np.ascontiguousarray(rows.swapaxes(2, 3))
+    return laid_out.view(np.uint8).reshape(count, height * side, width * side)
 
 
 def _before_shuffle(output: Any) -> tuple[Any, int]:

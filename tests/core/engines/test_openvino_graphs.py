@@ -7,8 +7,14 @@ openvino = pytest.importorskip("openvino")
 
 from openvino import opset13 as ops  # noqa: E402
 
-from facewarp.core.engines.openvino_graphs import OF_BYTES, OF_GRAY, OF_PICTURES  # noqa: E402
+from facewarp.core.engines.openvino_graphs import (  # noqa: E402
+    OF_BYTES,
+    OF_GRAY,
+    OF_PICTURES,
+    px_of_cells,
+)
 from facewarp.core.engines.openvino_models import core  # noqa: E402
+from facewarp.core.engines.quantization import take_bytes_as_they_are  # noqa: E402
 
 
 def found(model, *inputs):
@@ -95,9 +101,34 @@ def test_two_parts_are_one_share(rng, shuffle, kernel, count, left):
     images = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)) / np.float32(255)
     expected = 255 * found(model.clone(), images)[:, 1]
     bytes_in = OF_BYTES[OF_PICTURES][1](model)
-    mattes = found(bytes_in, pictures)
+    mattes = px_of_cells(found(bytes_in, pictures))
     assert kinds(bytes_in).count("Softmax") == left
     assert mattes.dtype == np.uint8
-    assert mattes.shape == (1, 1, 12, 16)
-    np.testing.assert_allclose(mattes[:, 0], expected, atol=0.51)
+    assert mattes.shape == (1, 12, 16)
+    np.testing.assert_allclose(mattes, expected, atol=0.51)
     assert np.ptp(expected) > 50
+
+
+def test_pictures_of_bytes_are_taken_as_they_are(rng):
+    """A calibration may call 0.92 white: what is brighter would be lost."""
+    images = ops.parameter([1, 1, 8, 8], np.float32, name="images")
+    images.output(0).get_tensor().set_names({"images"})
+    shape = (1, 1, 1, 1)
+    low, high = (ops.constant(np.full(shape, value, np.float32)) for value in (0, 0.92))
+    taken = ops.fake_quantize(images, low, high, low, high, 256)
+    other = ops.fake_quantize(ops.multiply(taken, high), low, high, low, high, 256)
+    model = openvino.Model([ops.result(taken), ops.result(other)], [images], "parts")
+    take_bytes_as_they_are(model)
+    pictures = rng.integers(0, 256, (1, 1, 8, 8)).astype(np.float32) / 255
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    first, second = compiled([pictures]).values()
+    np.testing.assert_allclose(first, pictures, atol=1e-6)
+    np.testing.assert_allclose(second, 0.92 * pictures, atol=0.92 / 255)
+
+
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_px_of_cells_come_to_lie_where_they_belong(rng, side):
+    picture = rng.integers(0, 256, (2, 5 * side, 7 * side), np.uint8)
+    cells = picture.reshape(2, 5, side, 7, side).swapaxes(2, 3)
+    assert np.array_equal(px_of_cells(cells), picture)
+    assert np.array_equal(px_of_cells(picture[:, None]), picture)
