@@ -104,10 +104,10 @@ async function load() {
   const drawsPixels = renderer instanceof CanvasRenderer;
   const [follower, painter] = [new Engine("./worker.js"), new Engine("./paint_worker.js")];
   const runtime = files.get(names[0]);
-  const networks = { registration: files.get(names[1]), detector: files.get(names[2]), matte: files.get(names[3]) };
+  const networks = { registration: files.get(names[1]), detector: files.get(names[2]) };
   const [{ threads }] = await Promise.all([
     follower.ask("load", { runtime, networks, config: manifest.tracker, template, threads: threadCount(), drawsPixels }),
-    painter.ask("load", { skin: template.skin, mesh }),
+    painter.ask("load", { skin: template.skin, mesh, runtime, network: files.get(names[3]) }),
   ]);
   return { manifest, files, template, renderer, follower, painter, threads };
 }
@@ -138,7 +138,7 @@ function unpacked({ name, landmarks, mesh, is_painted }, content) {
 
 /** @param {NonNullable<typeof loaded>} parts */
 async function begin({ manifest, files, template, renderer, follower, painter, threads }) {
-  const drawn = (loop = new FrameLoop(original, follower, painter, renderer, show));
+  const drawn = (loop = new FrameLoop(original, follower, painter, renderer, manifest.tracker.sure, show));
   const program = new Program(manifest, follower, template.painted, (picture) => {
     const { bitmap, cover, blend, spareEyes, isOccluded } = picture;
     const isSoftware = renderer instanceof CanvasRenderer;

@@ -21,6 +21,7 @@ export class FrameLoop extends EventTarget {
   #follower;
   #painter;
   #renderer;
+  #sure;
   #told;
   #run = 0; // grows with every start and stop
   /** @type {Shown | null} */
@@ -36,14 +37,16 @@ export class FrameLoop extends EventTarget {
    * @param {import("./engine.js").Engine} follower
    * @param {import("./engine.js").Engine} painter
    * @param {import("./renderer.js").Renderer | import("./canvas_renderer.js").CanvasRenderer} renderer
+   * @param {number} sure confidence from which a face is followed for sure
    * @param {(told: Told) => void} told of every frame shown
    */
-  constructor(video, follower, painter, renderer, told) {
+  constructor(video, follower, painter, renderer, sure, told) {
     super();
     this.#video = video;
     this.#follower = follower;
     this.#painter = painter;
     this.#renderer = renderer;
+    this.#sure = sure;
     this.#told = told;
   }
 
@@ -66,6 +69,7 @@ export class FrameLoop extends EventTarget {
     this.#last?.frame?.close();
     this.#last = null;
     this.#follower.ask("reset");
+    this.#painter.ask("reset");
   }
 
   /**
@@ -83,7 +87,7 @@ export class FrameLoop extends EventTarget {
    */
   async step(bitmap, time) {
     const followed = await this.#followed(bitmap, time);
-    this.#show(await this.#painted(bitmap, followed));
+    this.#show(await this.#painted(bitmap, followed, time));
     return followed;
   }
 
@@ -106,7 +110,7 @@ export class FrameLoop extends EventTarget {
       }
       next = take(); // faces are followed in the next frame while this one is drawn
       next.catch(() => {}); // it is thrown when it is waited for
-      const shown = await this.#painted(found.frame, found.followed);
+      const shown = await this.#painted(found.frame, found.followed, found.captured / 1000);
       if (isOver()) {
         shown.frame?.close();
         next.then((dropped) => dropped?.frame.close(), () => {});
@@ -137,14 +141,19 @@ export class FrameLoop extends EventTarget {
 
   /**
    * @param {VideoFrame | ImageBitmap} frame
-   * @param {any} followed
-   * @returns {Promise<Shown & {ms: number}>}
+   * @param {any} followed its faces are told how much of them is seen
+   * @param {number} time s
+   * @returns {Promise<Shown & {ms: {matte: number, paint: number}}>}
    */
-  async #painted(frame, { faces, pixels, room }) {
+  async #painted(frame, { faces, pixels, room }, time) {
     const { effect, opacity } = this.look();
     const seen = faces.filter((/** @type {any} */ { state }) => state !== "lost");
     const transfer = pixels ? [pixels.data.buffer] : [];
-    const painted = await this.#painter.ask("paint", { faces: seen, room, effect, opacity, pixels }, transfer);
+    const painted = await this.#painter.ask("paint", { faces: seen, time, room, effect, opacity, pixels }, transfer);
+    for (const [i, face] of seen.entries()) {
+      if (painted.confidences[i] < face.confidence && painted.confidences[i] < this.#sure) face.state = "uncertain";
+      face.confidence = painted.confidences[i];
+    }
     if (painted.pixels) frame.close();
     return { ...painted, frame: painted.pixels ? null : frame };
   }
@@ -164,15 +173,15 @@ export class FrameLoop extends EventTarget {
 
   /**
    * @param {{captured: number, taken: number, followed: any}} found
-   * @param {number} paint ms
+   * @param {{matte: number, paint: number}} ms
    * @param {number} render ms
    */
-  #tell({ captured, taken, followed: { faces, times } }, paint, render) {
+  #tell({ captured, taken, followed: { faces, times } }, { matte, paint }, render) {
     const now = performance.now();
     this.#recent.push({ at: now, latency: now - captured });
     if (this.#recent.length > KEPT) this.#recent.shift();
     const { width, height } = this.#renderer.canvas;
-    const { detect, register, network, matte, pixels, all } = times;
+    const { detect, register, network, pixels, all } = times;
     const steps = { "read pixels": pixels, detect, network, "register besides": register - network, matte, "worker in all": all, paint, show: render, "taken to drawn": now - taken };
     this.dispatchEvent(new CustomEvent("shown", { detail: { latency: now - captured, steps } }));
     const stats = {
@@ -181,8 +190,8 @@ export class FrameLoop extends EventTarget {
       faces,
       detect_ms: detect,
       register_ms: register,
-      render_ms: paint + render,
-      present_ms: Math.max(0, now - taken - all - paint - render),
+      render_ms: matte + paint + render,
+      present_ms: Math.max(0, now - taken - all - matte - paint - render),
       age_ms: this.latency?.median ?? now - captured,
     };
     this.#told({ time: captured / 1000, faces, stats, rate: this.rate, latency: this.latency });

@@ -10,8 +10,13 @@ import { CELL, COLUMNS, OFFSET, ROWS, SIZE, valueAt } from "./fields.js";
 import { composed, inverted, transformed } from "./similarity.js";
 
 /** @typedef {import("./similarity.js").Affine} Affine */
-/** @typedef {import("./registrar.js").Face} Face */
 /** @typedef {import("./registrar.js").Frame} Frame */
+
+/**
+ * What a matte is made of: the network's window in RGBA, the crop in gray, and how much of each cell of
+ * the template is background, 0..1.
+ * @typedef {{window: Uint8Array, gray: Uint8Array, background: Float32Array}} Behind
+ */
 
 /**
  * Runs the network on RGBA of a window, `WINDOW_WIDTH` x `MATTE_HEIGHT`: how much of each px is face, 0..1.
@@ -42,14 +47,22 @@ export function windowAround(crop) {
   return composed(crop, [2, 0, 0.5 - 2, 0, 2, 0.5]);
 }
 
+/**
+ * Cuts the network's window out of a frame, RGBA.
+ * @param {Frame} frame
+ * @param {Affine} crop from crop px to frame px
+ */
+export function windowPixels(frame, crop) {
+  const window = windowAround(crop);
+  const at = windowOf(window, frame.width, frame.height, WINDOW_WIDTH, MATTE_HEIGHT);
+  return cut(frame.color(at), at, window, WINDOW_WIDTH, MATTE_HEIGHT);
+}
+
 /** Mattes of faces, held steady; anew after a gap. */
 export class SteadyMattes {
   #run;
   /** @type {Map<number, {time: number, crop: Affine, gray: Float32Array, matte: Float32Array}>} */
   #past = new Map();
-  /** ms that mattes have taken since this was set to 0 */
-  ms = 0;
-
   /** @param {RunMatte} run */
   constructor(run) {
     this.#run = run;
@@ -61,23 +74,16 @@ export class SteadyMattes {
 
   /**
    * The matte of a face in the next frame: 255 where it is seen.
-   * @param {Frame} frame
-   * @param {Pick<Face, "id" | "crop" | "gray">} face
+   * @param {{id: number, crop: Affine, behind: Behind}} face
    * @param {number} time s
    */
-  async next(frame, face, time) {
-    const began = performance.now();
-    const window = windowAround(face.crop);
-    const at = windowOf(window, frame.width, frame.height, WINDOW_WIDTH, MATTE_HEIGHT);
-    const seen = await this.#run(cut(frame.color(at), at, window, WINDOW_WIDTH, MATTE_HEIGHT));
-    const matte = this.steady(face, inside(seen), time);
-    this.ms += performance.now() - began;
-    return matte;
+  async next({ id, crop, behind: { window, gray } }, time) {
+    return this.steady({ id, crop, gray }, inside(await this.#run(window)), time);
   }
 
   /**
    * A face's matte, mixed with its last one.
-   * @param {Pick<Face, "id" | "crop" | "gray">} face
+   * @param {{id: number, crop: Affine, gray: Uint8Array}} face
    * @param {Float32Array} matte 0..255, as the network has it
    * @param {number} time s
    */
@@ -97,15 +103,15 @@ export class SteadyMattes {
 
 /**
  * The confidence that what is seen of a face allows.
- * @param {Face} face
+ * @param {{confidence: number, back: Float32Array}} face
  * @param {Uint8Array} matte
- * @param {Float32Array} labels of the template, background first
+ * @param {Float32Array} background of the template
  */
-export function confidenceSeen({ confidence, back }, matte, labels) {
+export function confidenceSeen({ confidence, back }, matte, background) {
   let [sum, whole] = [0, 0];
   for (let row = 0, i = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++, i++) {
-      const weight = 1 - labels[i];
+      const weight = 1 - background[i];
       const [x, y] = [OFFSET + CELL * column + back[i], OFFSET + CELL * row + back[i + SIZE]];
       whole += weight;
       sum += weight * valueAt(matte, MATTE_WIDTH, MATTE_HEIGHT, (x - 0.5) / 2, (y - 0.5) / 2);

@@ -12,8 +12,8 @@ import { freeOf, visibility } from "./visibility.js";
 
 /**
  * A registered face as the worker that follows faces hands it on.
- * @typedef {{state: string, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, gray: Uint8Array | null, matte: Uint8Array | null, mesh: Points | null, scene: import("./scene.js").Scene | null}} Registered
- *   `onto`: to the template that textures are painted on; `mesh` in frame px; `matte`: see matte.js
+ * @typedef {{id: number, state: string, confidence: number, crop: Affine, landmarks: Points, onto: Float32Array, back: Float32Array, parts: Float32Array | null, behind: import("./matte.js").Behind | null, mesh: Points | null, scene: import("./scene.js").Scene | null}} Registered
+ *   `onto`: to the template that textures are painted on; `mesh` in frame px
  */
 
 /**
@@ -37,24 +37,25 @@ const NO_FIELD = new Float32Array(2 * SIZE);
 
 /**
  * @param {Registered} face
+ * @param {Uint8Array | null} matte see matte.js
  * @param {string} effect
  * @param {Fit | null} fit
  * @param {Uint8Array} skin of the template
  * @param {number} room mean brightness of the whole frame
  * @returns {Drawing}
  */
-export function prepared(face, effect, fit, skin, room) {
-  const { crop, onto, back, mesh, parts, gray, matte } = face;
+export function prepared(face, matte, effect, fit, skin, room) {
+  const { crop, onto, back, mesh, parts, behind } = face;
   const scene = effect === "texture" ? face.scene : null;
   /** @type {Drawing} */
   const drawing = { crop, onto, back, mesh, seen: null, light: null, tone: null, picture: null };
   if (effect === "field") return { ...drawing, onto: NO_FIELD, picture: fieldPicture(onto, back) };
   const free = matte && freeOf(matte);
   if (effect === "mesh") return { ...drawing, seen: free };
-  if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !gray) return drawing;
+  if ((effect !== "texture" && effect !== "labels") || !fit || !parts || !behind) return drawing;
   const share = SHARES[fit.blend];
   if (share) {
-    drawing.light = lightOf(gray, onto, fit.cover, room, share[0], scene && { scene, parts });
+    drawing.light = lightOf(behind.gray, onto, fit.cover, room, share[0], scene && { scene, parts });
     if (scene) drawing.tone = toneOf(scene, fit.blend, room, share[1]);
   }
   if (fit.isOccluded) {

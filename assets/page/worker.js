@@ -1,10 +1,10 @@
-// The worker that finds and registers faces: ONNX Runtime in WebAssembly, off the page's thread.
+// The worker that finds and registers faces, off the page's thread.
 
-import * as ort from "./ort.wasm.bundle.min.mjs";
 import { CROP_HEIGHT, CROP_WIDTH } from "./crop.js";
 import { Detector, NETWORK_SIZE } from "./detector.js";
-import { COLUMNS, ROWS, composedFields } from "./fields.js";
-import { MATTE_HEIGHT, SteadyMattes, WINDOW_WIDTH, confidenceSeen } from "./matte.js";
+import { COLUMNS, ROWS, SIZE, composedFields } from "./fields.js";
+import { startRuntime, tensor, threadsOfRuntime, wholeNumbers } from "./inference.js";
+import { windowPixels } from "./matte.js";
 import { PixelFrame, pixelsOf } from "./pixels.js";
 import { SteadyScenes } from "./scene.js";
 import { boxOf } from "./similarity.js";
@@ -12,6 +12,7 @@ import { answerTasks } from "./tasks.js";
 import { FaceTracker } from "./tracker.js";
 
 /** @typedef {import("./registrar.js").Face} Face */
+/** @typedef {import("./inference.js").InferenceSession} InferenceSession */
 
 /** @type {FaceTracker | null} */
 let tracker = null;
@@ -20,9 +21,6 @@ const templates = [];
 /** @type {PixelFrame | null} */
 let lastFrame = null;
 const scenes = new SteadyScenes();
-/** @type {SteadyMattes | null} */
-let mattes = null;
-let sure = 1; // confidence from which a face is followed for sure
 let isSoftware = false; // whether the pixels are drawn on, for want of WebGL
 
 /**
@@ -31,72 +29,43 @@ let isSoftware = false; // whether the pixels are drawn on, for want of WebGL
  */
 async function load({ runtime, networks, config, template, threads, drawsPixels }) {
   isSoftware = drawsPixels;
-  ort.env.wasm.wasmBinary = runtime;
-  ort.env.wasm.numThreads = threads;
-  ort.env.logLevel = "error";
-  // Threads that spin between two operators take the cores from camera and drawing.
-  const extra = { session: { intra_op: { allow_spinning: "0" } } };
-  /** @param {ArrayBuffer} model */
-  const session = (model) => ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"], graphOptimizationLevel: "all", extra });
+  const session = startRuntime(runtime, threads);
   const run = registrationRun(await session(networks.registration));
   const look = detectorRun(await session(networks.detector));
-  const see = matteRun(await session(networks.matte));
-  mattes = new SteadyMattes(see);
-  sure = config.sure;
   templates.push({ name: template.name, labels: template.labels, landmarks: template.landmarks, mesh: template.mesh, worn: template.worn });
   tracker = new FaceTracker(config, new Detector(look), run, templates[0]);
   // The first run of each is slow.
   const blank = new Uint8Array(CROP_WIDTH * CROP_HEIGHT);
   for (const ways of [[0, 1], [1]]) await run(blank, templates[0].labels, ways);
   await look(new Float32Array(3 * NETWORK_SIZE * NETWORK_SIZE));
-  await see(new Uint8Array(4 * WINDOW_WIDTH * MATTE_HEIGHT));
-  return { threads: ort.env.wasm.numThreads };
+  return { threads: threadsOfRuntime() };
 }
 
 /**
- * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
+ * @param {InferenceSession} session
  * @returns {import("./registrar.js").Run}
  */
 function registrationRun(session) {
-  const images = new ort.Tensor("float32", new Float32Array(CROP_WIDTH * CROP_HEIGHT), [1, 1, CROP_HEIGHT, CROP_WIDTH]);
+  const images = tensor(new Float32Array(CROP_WIDTH * CROP_HEIGHT), [1, 1, CROP_HEIGHT, CROP_WIDTH]);
   const scaled = Float32Array.from({ length: 256 }, (_, value) => value / 255);
   return async (gray, labels, ways) => {
     const image = /** @type {Float32Array} */ (images.data);
     for (let i = 0; i < image.length; i++) image[i] = scaled[gray[i]];
-    const template = new ort.Tensor("float32", labels, [1, 8, ROWS, COLUMNS]);
-    const found = await session.run({ images, template, ways: new ort.Tensor("int64", BigInt64Array.from(ways, BigInt), [ways.length]) });
+    const template = tensor(labels, [1, 8, ROWS, COLUMNS]);
+    const found = await session.run({ images, template, ways: wholeNumbers(ways) });
     return { parts: /** @type {Float32Array} */ (found.parts.data), fields: /** @type {Float32Array} */ (found.fields.data) };
   };
 }
 
 /**
- * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
+ * @param {InferenceSession} session
  * @returns {(pixels: Float32Array) => Promise<{regressors: Float32Array, classificators: Float32Array}>}
  */
 function detectorRun(session) {
   return async (pixels) => {
-    const input = new ort.Tensor("float32", pixels, [1, NETWORK_SIZE, NETWORK_SIZE, 3]);
+    const input = tensor(pixels, [1, NETWORK_SIZE, NETWORK_SIZE, 3]);
     const { regressors, classificators } = await session.run({ input });
     return { regressors: /** @type {Float32Array} */ (regressors.data), classificators: /** @type {Float32Array} */ (classificators.data) };
-  };
-}
-
-/**
- * @param {import("./ort.wasm.bundle.min.mjs").InferenceSession} session
- * @returns {import("./matte.js").RunMatte}
- */
-function matteRun(session) {
-  const size = WINDOW_WIDTH * MATTE_HEIGHT;
-  const images = new ort.Tensor("float32", new Float32Array(3 * size), [1, 3, MATTE_HEIGHT, WINDOW_WIDTH]);
-  return async (rgba) => {
-    const planes = /** @type {Float32Array} */ (images.data);
-    for (let i = 0, from = 0; i < size; i++, from += 4) {
-      planes[i] = rgba[from] / 255;
-      planes[i + size] = rgba[from + 1] / 255;
-      planes[i + 2 * size] = rgba[from + 2] / 255;
-    }
-    const { parts } = await session.run({ images });
-    return /** @type {Float32Array} */ (parts.data).subarray(size);
   };
 }
 
@@ -112,11 +81,9 @@ async function follow({ frame, time, wants, spare }) {
   const pixels = performance.now() - began;
   lastFrame = isSoftware ? copyOf(read, lastFrame) : read;
   const found = await following.next(read, time);
-  if (mattes) mattes.ms = 0;
-  const faces = [];
-  for (const face of found) faces.push(await handedOn(following, face, wants, read, time));
+  const faces = found.map((face) => handedOn(following, face, wants, read));
   const shown = isSoftware ? { data: read.data, width: read.width, height: read.height } : null;
-  return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, matte: mattes?.ms ?? 0, pixels, all: performance.now() - began } };
+  return { faces, pixels: shown, room: read.brightness(), times: { ...following.times, pixels, all: performance.now() - began } };
 }
 
 /**
@@ -136,19 +103,14 @@ function copyOf({ data, width, height }, older) {
  * @param {Face} face
  * @param {{mesh: boolean, paint: boolean}} wants
  * @param {PixelFrame} frame
- * @param {number} time s
  */
-async function handedOn(following, face, wants, frame, time) {
+function handedOn(following, face, wants, frame) {
   const { id, state, confidence, landmarks, crop, folds } = face;
   const record = { id, state, confidence, landmarks, box: boxOf(landmarks), crop, folds };
   if (state === "lost") return record;
   const onto = composedFields(following.template.worn, face.onto);
-  const matte = mattes && (wants.paint || wants.mesh) ? await mattes.next(frame, face, time) : null;
-  if (matte) {
-    record.confidence = confidenceSeen(face, matte, following.template.labels);
-    if (record.confidence < confidence && record.confidence < sure) record.state = "uncertain";
-  }
-  return { ...record, onto, back: face.back, matte, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, gray: wants.paint ? face.gray : null, scene: wants.paint ? scenes.next(frame, face) : null };
+  const behind = wants.paint || wants.mesh ? { window: windowPixels(frame, crop), gray: face.gray, background: following.template.labels.slice(0, SIZE) } : null;
+  return { ...record, onto, back: face.back, behind, mesh: wants.mesh ? following.meshOf(face) : null, parts: wants.paint ? face.parts : null, scene: wants.paint ? scenes.next(frame, face) : null };
 }
 
 /**
@@ -193,7 +155,6 @@ answerTasks(
     reset: () => {
       tracker?.reset();
       scenes.forget();
-      mattes?.forget();
       lastFrame = null;
     },
   },

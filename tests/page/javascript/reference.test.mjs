@@ -6,7 +6,7 @@ import test from "node:test";
 import { cropAroundLandmarks, cut, grayOf, windowOf } from "../../../assets/page/crop.js";
 import { decode, landmarkSquare } from "../../../assets/page/detector.js";
 import { layersOf } from "../../../assets/page/layers.js";
-import { MATTE_HEIGHT, SteadyMattes, WINDOW_WIDTH, confidenceSeen, windowAround } from "../../../assets/page/matte.js";
+import { MATTE_HEIGHT, SteadyMattes, WINDOW_WIDTH, confidenceSeen, windowPixels } from "../../../assets/page/matte.js";
 import { paintOverlay } from "../../../assets/page/painting.js";
 import { PixelFrame } from "../../../assets/page/pixels.js";
 import { prepared } from "../../../assets/page/preparing.js";
@@ -53,17 +53,14 @@ test("the matte's network sees the program's window, to a level", { skip }, asyn
   const { width, height, pixels, crops } = reference.crop;
   const frame = new PixelFrame(Uint8ClampedArray.from(Buffer.from(pixels, "base64")), width, height);
   for (const { matrix, window } of crops) {
-    let given = new Uint8Array();
-    const mattes = new SteadyMattes(async (rgba) => {
-      given = rgba;
-      return new Float32Array(WINDOW_WIDTH * MATTE_HEIGHT).fill(1);
-    });
-    const matte = await mattes.next(frame, { id: 0, crop: matrix, gray: new Uint8Array(260 * 320) }, 0);
-    assert.ok(matte.every((value) => value === 255));
+    const given = windowPixels(frame, matrix);
+    const mattes = new SteadyMattes(async (rgba) => new Float32Array(WINDOW_WIDTH * MATTE_HEIGHT).fill(rgba === given ? 1 : 0));
+    const behind = { window: given, gray: new Uint8Array(260 * 320), background: new Float32Array() };
+    assert.ok((await mattes.next({ id: 0, crop: matrix, behind }, 0)).every((value) => value === 255));
     const expected = Buffer.from(window, "base64");
     const rgb = given.filter((_, i) => i % 4 < 3);
     assert.equal(rgb.length, expected.length);
-    assert.ok(worst(rgb, expected) <= 1, `${worst(rgb, expected)} ${windowAround(matrix)}`);
+    assert.ok(worst(rgb, expected) <= 1, `${worst(rgb, expected)}`);
   }
 });
 
@@ -123,9 +120,9 @@ function paintedScene({ blend, width, height, pixels, crop, landmarks, parts, sk
   const field = new Float32Array(2 * 65 * 80);
   const points = Float64Array.from(landmarks);
   const measured = scene === undefined ? sceneOf(frame, crop, partsOf(parts), points) : scene;
-  const face = { crop, landmarks: points, onto: field, back: field, parts: partsOf(parts), gray: frame.gray(crop), mesh: null, state: "tracking", scene: measured };
+  const face = { crop, landmarks: points, onto: field, back: field, parts: partsOf(parts), behind: { gray: frame.gray(crop) }, mesh: null, state: "tracking", scene: measured };
   const fit = { cover, blend, spareEyes: true, isOccluded: true };
-  paintOverlay(painted, prepared(face, "texture", fit, new Uint8Array(bytes(skin)), room), layers, blend, 1);
+  paintOverlay(painted, prepared(face, null, "texture", fit, new Uint8Array(bytes(skin)), room), layers, blend, 1);
   return painted.data;
 }
 
