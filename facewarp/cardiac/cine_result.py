@@ -174,6 +174,11 @@ class CineResult:
         """``(T, D, H, W)``: volume of the tissue of each voxel of ED in each phase against ED."""
         return np.stack([self.jacobian_of(phase) for phase in range(len(self.cine.frames))])
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether volumes are voxels of carried labels rather than sums of probabilities."""
+        return self.labels_by != "model" or not self.parts_sha256
+
     def jacobian_of(self, phase: int) -> Floats:
         """Return what `jacobian` holds of one phase, ``(D, H, W)``: all of them fill memory."""
         return jacobian_on_volume(self.motion, phase)

@@ -31,6 +31,12 @@ _VERDICTS: Final = {
     "bad": "something is not to be trusted",
 }
 
+_COUNTED: Final = "Volumes by counting voxels of the labels."
+_SUMMED: Final = (
+    "Volumes are sums of the parts' probabilities, finer than voxels: counting those of the labels "
+    "gives somewhat others."
+)
+
 
 def write_report(result: CineResult, path: Path, pictures: SeenPictures | None = None) -> None:
     """Write the page of a result.
@@ -164,8 +170,8 @@ def _index_table(result: CineResult) -> str:
     head = "<th></th><th class='n'>LV</th><th class='n'>RV</th><th>healthy men / women, LV</th>"
     return (
         f"<section><h2>Indices</h2><table><tr>{head}</tr>{''.join(rows)}</table>"
-        "<p class='small'>Volumes by counting voxels of the labels. Strain is engineering strain "
-        "(change in length), the mean over the wall. Numbers refer to the sources below.</p>"
+        f"<p class='small'>{_COUNTED if result.is_counted else _SUMMED} Strain is engineering "
+        "strain (change in length), the mean over the wall. Numbers refer to the sources below.</p>"
         "</section>"
     )
 

@@ -68,6 +68,14 @@ def test_all_that_a_reader_needs_is_there(page, result):
     assert f"{whole.circumferential_engineering.min():.1f}" in text
 
 
+def test_the_page_says_how_volumes_were_told(result):
+    seen = dataclasses.replace(result, labels_by="model", parts_sha256="0" * 64)
+    carried = dataclasses.replace(seen, labels_by="labels.nii.gz")
+    coarse = dataclasses.replace(seen, parts_sha256="")
+    said = ["by counting voxels" in report_page(one) for one in (seen, carried, coarse)]
+    assert said == [False, True, True]
+
+
 def test_the_page_asks_for_nothing(page):
     """Every address in it holds its picture or is a place in the page."""
     addresses = re.findall(r"(?:src|href)=[\"']([^\"']+)", page)
