@@ -237,7 +237,7 @@ def test_validation_scores_the_same_pairs_and_writes_a_sheet(tmp_path: Path) -> 
     net = GuidedRegistration(TINY).eval()
     validate = Validator(photos, tmp_path / "run")
     first, second = validate(net, 10), validate(net, 20)
-    assert first == second
+    assert first == pytest.approx(second, rel=1e-9)  # sums may be split among threads
     assert tuple(first) == SHOWN
     assert 0 < first["dice_initial"] < 60
     written = sorted(path.name for path in (tmp_path / "run").iterdir())
