@@ -142,9 +142,13 @@ class Page:
         return [np.array(face).reshape(68, 2) for face in found]
 
     def saved(self, suffix: str) -> Path:
-        """Wait for a file that the page saves."""
-        self.until(lambda: list(self.downloads.glob(f"*{suffix}")))
-        (file,) = self.downloads.glob(f"*{suffix}")
+        """Wait for a file that the page saves: an empty one holds its name until it is whole."""
+
+        def whole() -> list[Path]:
+            return [file for file in self.downloads.glob(f"*{suffix}") if file.stat().st_size]
+
+        self.until(whole)
+        (file,) = whole()
         return file
 
     def picture(self) -> np.ndarray:
