@@ -35,7 +35,7 @@ NEW_PIP = $(MATRIX)/$(1)/bin/python -m pip --disable-pip-version-check install -
 
 # The other scripts want data, a browser, a GPU or another revision: benchmarks/README.md
 BENCHMARKS := face/effects.py face/steadiness.py face/sliding.py face/templates.py \
-	face/training.py face/correlation.py hearts/cine.py live/live.py
+	face/correlation.py hearts/cine.py live/live.py training.py
 
 .PHONY: help demo test tools test-newest test-oldest check lint tree fast bench format clean other-python
 

@@ -24,6 +24,7 @@ SOURCES = sorted((ROOT / "facewarp").rglob("*.py")) + sorted((ROOT / "training")
 PACKAGES = sorted(
     init.parent for top in ("facewarp", "training") for init in (ROOT / top).rglob("__init__.py")
 )
+BENCHMARKS = sorted({path.parent for path in (ROOT / "benchmarks").rglob("*.py")})
 MOST_MODULES = 12
 HEAVY = {
     "av",
@@ -131,7 +132,9 @@ def test_every_package_is_listed() -> None:
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
-@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "folder", [*PACKAGES, *BENCHMARKS], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_no_package_has_more_than_twelve_modules(folder: Path) -> None:
     modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
     assert len(modules) <= MOST_MODULES, [path.name for path in modules]

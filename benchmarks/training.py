@@ -1,6 +1,6 @@
 """Training speed in pairs per second: ours, and the paper's recipe as published.
 
-    python benchmarks/face/training.py [--threads 2] [--steps 4] [--batch 4] [--clock cpu] [--json]
+    python benchmarks/training.py [--threads 2] [--steps 4] [--batch 4] [--clock cpu] [--json]
 
 The recipe: two steps at the size of the paper, control points interpolated and smoothed by three
 pooling filters, warps, composition and labels at full size, Adam, one direction of each pair. Ours:
