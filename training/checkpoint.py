@@ -136,6 +136,8 @@ def _restored(
         index, key = name.split(".", 1)
         if value.ndim:  # laid out in memory as the parameter is: the same rounding as before
             value = torch.empty_like(parameters[int(index)]).copy_(value)
+        else:
+            value = value.clone()  # one that is read as it lies keeps the file open
         saved.setdefault(int(index), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": saved, "param_groups": groups})
