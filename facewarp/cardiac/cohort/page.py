@@ -110,6 +110,9 @@ def _outliers(rows: Sequence[Row], pages: set[str]) -> str:
             text = f"{title} {values[index]:.0f} (median {middle:.0f})"
             said.setdefault(rows[index]["patient"], []).append(text)
     for row in rows:
+        if "repeats" in row:
+            text = f"{row['repeats']}: one scan under two names counts twice here"
+            said.setdefault(row["patient"], []).append(text)
         if row["quality"] == "bad":
             said.setdefault(row["patient"], []).append(f"quality: {row['odd']}")
     items = "".join(

@@ -33,6 +33,8 @@ _ABOUT: Final = (
 )  # fmt: skip
 
 
+_OWN: Final = ("lv_edv_ml", "lv_esv_ml", "lv_mass_g", "rv_edv_ml", "rv_esv_ml")
+REPEATS: Final = "the very same numbers as"
 NOT_AS_WRITTEN: Final = (
     KeyError, TypeError, AttributeError, ValueError, IndexError, StopIteration,
 )  # fmt: skip
@@ -49,6 +51,7 @@ def write_cohort(cohort: Batch) -> None:
 
     cohort = replace(cohort, outcomes=tuple(map(_readable, cohort.outcomes)))
     rows = [row_of(outcome) for outcome in cohort.outcomes]
+    name_repeats(rows)
     names = [*_ABOUT, *MEASURED, *(f"true_{name}" for name in MEASURED if _has(rows, name))]
     with (
         written(cohort.folder / "cohort.csv") as path,
@@ -105,6 +108,27 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
     if found["truth"] is not None:
         row |= {f"true_{name}": value for name, value in _flat(found["truth"]).items()}
     return {name: "" if value is None else value for name, value in row.items()}
+
+
+def name_repeats(rows: Sequence[dict[str, Any]]) -> None:
+    """Tell of patients with the very same numbers as another in what is odd of them.
+
+    One scan under two names counts twice in every statistic, and no two scans are alike to the
+    last digit.
+
+    Args:
+        rows: of the patients, changed in place.
+    """
+    alike: dict[tuple[float, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        numbers = [row[name] for name in _OWN if row.get(name, "") != ""]
+        if len(numbers) == len(_OWN):
+            alike.setdefault(tuple(numbers), []).append(row)
+    for members in alike.values():
+        for row in members if len(members) > 1 else []:
+            others = ", ".join(one["patient"] for one in members if one is not row)
+            row["repeats"] = f"{REPEATS} {others}"
+            row["odd"] = "; ".join(filter(None, [row["odd"], row["repeats"]]))
 
 
 def _has(rows: Sequence[dict[str, Any]], name: str) -> bool:

@@ -12,9 +12,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facewarp.cardiac.io.slices.dicom_pixels import OverflowingPixelsError, stored_values
+from facewarp.cardiac.io.slices.acquisition import Piece, refuse_missing_pieces
+from facewarp.cardiac.io.slices.dicom_pixels import (
+    OverflowingPixelsError,
+    has_table,
+    stored_values,
+)
 from facewarp.cardiac.io.slices.dicom_tags import (
     DAMAGE,
+    PrivateTag,
     check_groups,
     frame_value,
     modality_word,
@@ -33,14 +39,17 @@ from facewarp.errors import FacewarpError
 from facewarp.system.installation import install_command
 
 _CINE_MODALITY: Final = "MR"
+_PALETTE: Final = "PALETTE"  # of colors, which pixels are the numbers of
 _MOSAIC: Final = "MOSAIC"  # Siemens: all slices of a moment as tiles of one picture
 #: MR Image Storage; enhanced; enhanced, converted from classic files.
 _MR_CLASSES: Final = {f"1.2.840.10008.5.1.4.1.1.4{kind}" for kind in ("", ".1", ".4")}
 _SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
-_PHASE_NUMBER: Final = (0x2001, 0x1008)  # Philips, private
-_PRECISE_SLOPE: Final = (0x2005, 0x100E)  # Philips, private: of the scanner's own values
-_PRECISE_GROUP: Final = (0x2005, 0x140F)  # and the sequence that holds it in enhanced files
-_COMPLEX_PART: Final = (0x0043, 0x102F)  # GE, private: 0 magnitude, 1 phase, 2 real, 3 imaginary
+_PHASE_NUMBER: Final = PrivateTag(0x2001, 0x1008, "Philips Imaging DD 001")
+#: Of the scanner's own values, and the sequence that holds it in enhanced files.
+_PRECISE_SLOPE: Final = PrivateTag(0x2005, 0x100E, "Philips MR Imaging DD 001")
+_PRECISE_GROUP: Final = PrivateTag(0x2005, 0x140F, "Philips MR Imaging DD 005")
+#: 0 magnitude, 1 phase, 2 real, 3 imaginary.
+_COMPLEX_PART: Final = PrivateTag(0x0043, 0x102F, "GEMS_PARM_01")
 _GEOMETRY: Final = (
     ("PixelMeasuresSequence", "PixelSpacing", 2, "pixel spacing"),
     ("PlaneOrientationSequence", "ImageOrientationPatient", 6, "orientation"),
@@ -99,9 +108,10 @@ def read_images(files: Sequence[Path]) -> FoundImages:
 
     Raises:
         FacewarpError: a file is damaged or cut off, does not say where its pictures lie, or all
-            pictures are of another kind.
+            pictures are of another kind, or a file of several that hold one object is missing.
     """
     found: list[SliceImage] = []
+    pieces: list[Piece] = []
     left_out: dict[str, int] = {}
     refused: FacewarpError | None = None
     for path in files:
@@ -112,12 +122,15 @@ def read_images(files: Sequence[Path]) -> FoundImages:
         with naming(path):
             kind = _foreign(data)
             found += _images_of(data, path) if kind is None else ()
+            if kind is None and (concatenation := str(tag_value(data, "ConcatenationUID") or "")):
+                pieces.append(_piece(data, path, concatenation))
         if kind is not None:
             what, fix = kind
             left_out[what] = left_out.get(what, 0) + 1
             refused = refused or FacewarpError(f"this is {what}", path, fix)
     if not found and refused is not None:
         raise refused
+    refuse_missing_pieces(pieces)
     return FoundImages(tuple(found), left_out)
 
 
@@ -191,9 +204,8 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     """
     data = read_whole(path)
     with naming(path):
-        enhanced = "PerFrameFunctionalGroupsSequence" in data
         count = whole(data, "NumberOfFrames", 1) or 1
-        scaling = [rescaling(data, frame) for frame in range(count if enhanced else 1)]
+        scaling = [] if has_table(data) else [rescaling(data, frame) for frame in range(count)]
         syntax = data.file_meta.TransferSyntaxUID
         name = syntax.name if syntax.is_transfer_syntax else None
     if name is None:
@@ -201,7 +213,7 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pydicom")
-            stored = stored_values(data, scaled=not enhanced)
+            stored = stored_values(data)
         values = np.asarray(stored, dtype=np.float32).reshape(count, *stored.shape[-2:])
     except OverflowingPixelsError as error:
         what = f"the pixels do not fit the header: {error}"
@@ -218,9 +230,8 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
         raise
     except Exception as error:
         raise _cut(path) from error
-    if enhanced:
-        for frame, (slope, intercept) in enumerate(scaling):
-            values[frame] = values[frame] * slope + intercept
+    for frame, (slope, intercept) in enumerate(scaling):
+        values[frame] = values[frame] * slope + intercept
     return values
 
 
@@ -237,7 +248,8 @@ def _foreign(data: Any) -> tuple[str, str] | None:
         what = f"a picture of modality {modality_word(modality)}"
         what = what if modality else "a picture that tells no modality, nor that it is MR"
         return what, "Give a folder of one MR cine series."
-    if whole(data, "SamplesPerPixel", 1) > 1:
+    palette = str(tag_value(data, "PhotometricInterpretation") or "").startswith(_PALETTE)
+    if palette or whole(data, "SamplesPerPixel", 1) > 1:
         return "a picture in colour", "Give the series of grey values."
     if str(tag_value(data, "SOPClassUID") or "").startswith(_SECONDARY_CAPTURE):
         return "a secondary capture", "Give the series that the scanner made."
@@ -299,7 +311,15 @@ def _image(data: Any, path: Path, frame: int) -> SliceImage:
         cycles_s=_cycles_s(data, frame),
         slope=number(slope),
         precise=_precise(data, frame, number(slope)),
+        told_phases=int(number(tag_value(data, "CardiacNumberOfImages")) or 0),
+        told_pictures=int(number(tag_value(data, "ImagesInAcquisition")) or 0),
     )
+
+
+def _piece(data: Any, path: Path, concatenation: str) -> Piece:
+    names = "InConcatenationNumber", "InConcatenationTotalNumber", "ConcatenationFrameOffsetNumber"
+    number, total, offset = (whole(data, name, 0) for name in names)
+    return Piece(path, concatenation, number, total, offset, whole(data, "NumberOfFrames", 1) or 1)
 
 
 def _number(data: Any, frame: int) -> float:
@@ -330,8 +350,8 @@ def _precise(data: Any, frame: int, slope: float | None) -> float | None:
     """
     told = private_number(data, _PRECISE_SLOPE)
     groups = tag_value(data, "PerFrameFunctionalGroupsSequence")
-    if told is None and groups is not None and _PRECISE_GROUP in groups[frame]:
-        inner = groups[frame][_PRECISE_GROUP].value
+    if told is None and groups is not None and (at := _PRECISE_GROUP.of(groups[frame])):
+        inner = groups[frame][at].value
         told = private_number(inner[0], _PRECISE_SLOPE) if inner else None
     slope = 1.0 if slope is None else slope
     return 1 / (told * slope) if told and told > 0 and slope > 0 else None

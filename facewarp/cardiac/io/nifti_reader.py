@@ -28,7 +28,13 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.names.foreign import way_in
 from facewarp.cardiac.io.names.nifti_names import is_nifti, stem
-from facewarp.cardiac.io.placement import check_field, place_volume, times
+from facewarp.cardiac.io.placement import (
+    PlacementDoubt,
+    about_distance,
+    check_field,
+    place_volume,
+    times,
+)
 from facewarp.cardiac.io.timing import ReadOptions, Timing, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
@@ -87,8 +93,11 @@ def read_volume(
     if min(shape) < 1:
         raise FacewarpError(f"the volume is empty ({times(shape)})", place)
     where = place_volume(raw, shape, place, options)
+    sizes = np.linalg.norm(where.affine[:3, :3], axis=0)
     if not labels:  # labels may be of a whole body
-        check_field(np.linalg.norm(where.affine[:3, :3], axis=0), shape, place)
+        check_field(sizes, shape, place)
+        if options.spacing_mm is None and shape[2] > 1 and sizes[2] >= sizes.max():
+            said += tuple(_about_distance(float(sizes[2]), place))
     values = _values(raw, stored, shape, place)
     data: NDArray[Any] = _ids(values, place) if labels else values
     if not np.isfinite(values).all():
@@ -113,6 +122,20 @@ def read_volume(
         conflicting=where.conflicting,
         origins=origins,
     )
+
+
+def _about_distance(slice_mm: float, path: Path) -> list[PlacementDoubt]:
+    """Return what is to be said of the distance of slices that the JSON file beside it tells.
+
+    Scripts that put DICOM pictures together take the slices' thickness for it.
+    """
+    beside = sidecar(path)
+    told = _number(beside.get("SpacingBetweenSlices"))
+    if told is None:
+        return []
+    says = f"{sidecar_of(path).name} says", "the file", "the file is used"
+    thickness = _number(beside.get("SliceThickness"))
+    return about_distance(slice_mm, told, thickness, says, path, resampled=True)
 
 
 def several_values(shape: tuple[int, ...], path: Path) -> FacewarpError:

@@ -23,6 +23,9 @@ SPACING_MM: Final = (0.2, 25.0)  # of voxels that a heart's MRI can have
 _MAX_FIELD_MM: Final = 1000.0  # more than the bore of any scanner
 SPACING_FIX: Final = "Give the true one with --spacing X,Y,Z (mm), or correct the header."
 _ALIGNED: Final = 1e-3  # directions nearer to an axis than this run along it
+_FAR_MM: Final = 12.0  # from slice to slice, more than protocols of whole stacks have
+_FAR_APART: Final = 1.9  # thicknesses, likewise
+_ITK_GAP_MM: Final = 1.0  # what ITK tells of slices that are saved one by one, whatever is true
 _ANGLE_DEGREES: Final = 0.1  # from which two orientations differ
 _APART_MM: Final = 0.5
 
@@ -164,6 +167,57 @@ def check_field(sizes: FloatArray, shape: tuple[int, ...], path: Path) -> None:
         of = f"a field of view of {times(field)} mm"
         what = f"the header gives {of}, which no scan of a person's heart has"
         raise FacewarpError(what, path, SPACING_FIX)
+
+
+def about_distance(
+    found_mm: float,
+    told_mm: float | None,
+    thickness_mm: float | None,
+    says: tuple[str, str, str],
+    place: Path,
+    *,
+    resampled: bool = False,
+) -> list[PlacementDoubt]:
+    """Hold the told distance of slices (SpacingBetweenSlices) against that at which they lie.
+
+    Args:
+        found_mm: at which they lie.
+        told_mm: as told; None where it is not.
+        thickness_mm: of the slices; None where it is not told.
+        says: what tells the distance, where the other is from, and that it is used.
+        place: for messages.
+        resampled: whether slices may have been resampled since they were told of.
+
+    Raises:
+        FacewarpError: they differ by more than 5 %, and nothing explains it.
+    """
+    if told_mm is None or told_mm <= 0:
+        if thickness_mm and found_mm > _FAR_MM and found_mm >= _FAR_APART * thickness_mm:
+            text = f"slices of {thickness_mm:g} mm lie {found_mm:.4g} mm apart: some may be left "
+            return [PlacementDoubt(f"{text}out between them, which labels and volumes suffer from")]
+        return []
+    if abs(told_mm / found_mm - 1) <= AGREE:
+        return []
+    text = f"{says[0]} slices {told_mm:g} mm apart, {says[1]} {found_mm:.4g} mm"
+    thick = thickness_mm is None or thickness_mm > 2 * told_mm
+    if told_mm == _ITK_GAP_MM and thick and found_mm > 2 * told_mm:
+        why = "1 mm being what SimpleITK writes of slices saved one by one"
+        return [PlacementDoubt(f"{text}: {says[2]}, {why}")]
+    left_out = abs(2 * told_mm / found_mm - 1) <= GRAVE  # as a gap as wide as the slices, too
+    if thickness_mm and not left_out and abs((told_mm + thickness_mm) / found_mm - 1) <= GRAVE:
+        return [PlacementDoubt(f"{text}: the first is the gap between slices, {says[2]}")]
+    if left_out:
+        what = f"{text}: every second slice seems to be left out"
+        fix = "Export the whole stack, or confirm positions with --spacing X,Y,Z (mm)."
+        raise FacewarpError(what, place, fix)
+    grave = abs(told_mm / found_mm - 1) > GRAVE
+    as_thick = thickness_mm is not None and abs(thickness_mm / found_mm - 1) <= AGREE
+    if grave and resampled and not as_thick:
+        return [PlacementDoubt(f"{text}, as of slices that were resampled: {says[2]}")]
+    if grave:
+        text += ", which is the slices' thickness" if resampled and as_thick else ""
+        raise FacewarpError(text, place, SPACING_FIX)
+    return [PlacementDoubt(f"{text}: {says[2]}")]
 
 
 def times(numbers: Any) -> str:

@@ -1,4 +1,4 @@
-"""Slices of a stack that do not fit those beside them, as the labels show it.
+"""Slices of a stack that do not fit those beside them, or end in the heart, as the labels show it.
 
 A ventricle is smooth from base to apex, and empties everywhere at about the same time. A slice that
 lies aside was acquired in another breath-hold or put in its place wrongly; one that empties at
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.placement import PlacementDoubt
 from facewarp.cardiac.motion.labels import Labels
-from facewarp.cardiac.parts import HeartPart
+from facewarp.cardiac.parts import WORDS, HeartPart
 from facewarp.core.arrays import FloatArray
 
 #: Mm by which the ventricle's middle in a slice lies beside the mean of those next to it, mean of
@@ -20,6 +20,10 @@ from facewarp.core.arrays import FloatArray
 ASIDE_MM: Final = 8.0
 _SEEMS: Final = 0.75  # of a slice that lies aside, those next to it seem to by half of that
 _LARGE: Final = 0.4  # of the largest area: slices between base and apex
+#: Mm to the edge of the picture, in which a heart is cut off: 7.8 at least in ACDC's 200 labels.
+EDGE_MM: Final = 4.0
+_AT_EDGE: Final = 3  # voxels of a part in a slice
+_NAMED: Final = 6  # slices
 _LEAST_PHASES: Final = 8  # of a curve that tells when a slice is emptiest
 _LEAST_CHANGE: Final = 0.15  # of a slice's largest area, without which it tells no time
 _WITH_OTHERS: Final = 0.5  # correlation of a slice's curve with that of the others as stored
@@ -40,7 +44,7 @@ def about_slices(
         moments: indices of end-diastole and end-systole.
         closes: whether the phases are a whole heartbeat.
     """
-    said: list[str] = []
+    said = about_edges(labels[list(moments)], spacing_mm)
     aside = slices_aside(labels[list(moments)], spacing_mm)
     if aside:
         which = ", ".join(f"{z + 1} ({mm:.0f} mm)" for z, mm in aside.items())
@@ -58,6 +62,30 @@ def about_slices(
             "fraction too small, or its wall bulges while the others contract"
         )
     return said
+
+
+def about_edges(labels: Labels, spacing_mm: tuple[float, float, float]) -> list[str]:
+    """Return what is to be said of parts that reach the edge of the picture.
+
+    Args:
+        labels: ``(N, D, H, W)`` part ids of some moments.
+        spacing_mm: of the voxels, along x, y, z.
+    """
+    x, y = (max(1, round(EDGE_MM / size)) for size in spacing_mm[:2])
+    inner = np.zeros(labels.shape[2:], dtype=np.bool_)
+    inner[y:-y, x:-x] = True
+    found = {}
+    for part in HeartPart:
+        at_edge = ((labels == part) & ~inner).sum(axis=(2, 3)).max(axis=0)
+        if part != HeartPart.BACKGROUND and (slices := np.flatnonzero(at_edge >= _AT_EDGE)).size:
+            found[part] = ", ".join(str(z + 1) for z in slices[:_NAMED])
+    if not found:
+        return []
+    which = "; ".join(f"{WORDS[part]}, slice {slices}" for part, slices in found.items())
+    return [
+        f"the heart reaches the edge of the picture ({which}): volumes lack what lies beyond; "
+        "give the scan before it was cropped"
+    ]
 
 
 def slices_aside(labels: Labels, spacing_mm: tuple[float, float, float]) -> dict[int, float]:

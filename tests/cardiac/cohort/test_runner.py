@@ -256,3 +256,31 @@ def test_a_folder_called_heart_is_not_the_model_on_other_machines(tmp_path, monk
     assert job.source == tmp_path / "heart"
     mine = replace(job, settings=replace(QUICK, model="mine")).absolute()
     assert mine.settings.model == str(tmp_path / "mine")
+
+
+def test_one_scan_under_two_names_is_told(tmp_path):
+    """It would count twice in distributions, outliers and limits of agreement."""
+    sides = {"edv_ml": 100.1234, "esv_ml": 40.4321, "sv_ml": 59.6913, "ef_percent": 59.6178}
+
+    def found(patient, mass):
+        summary = {
+            "flags": [{"name": "coverage", "verdict": "look"}],
+            "phases": 3,
+            "quality": {"agreement": [0.9], "loop_p95_mm": 1.0, "folds_percent": 0.0},
+            "strain": None,
+            "truth": None,
+            "lv": sides,
+            "rv": sides,
+            "lv_mass_g": mass,
+        }
+        return Outcome(patient, tmp_path / patient, tmp_path / "out" / patient, "done", summary)
+
+    (tmp_path / "out").mkdir()
+    outcomes = found("anna", 90.1), found("berta", 90.2), found("anna_copy", 90.1)
+    write_cohort(Batch(outcomes, tmp_path / "out"))
+    with open(tmp_path / "out" / "cohort.csv", newline="", encoding="utf-8") as file:
+        rows = [row["odd"] for row in csv.DictReader(file)]
+    told = "coverage; the very same numbers as {}"
+    assert rows == [told.format("anna_copy"), "coverage", told.format("anna")]
+    page = (tmp_path / "out" / "cohort.html").read_text("utf-8")
+    assert page.count("one scan under two names counts twice here") == 2

@@ -105,6 +105,42 @@ def test_the_pieces_of_a_concatenation_are_numbered_through(small, affine, tmp_p
     np.testing.assert_allclose(found.data, small, atol=0.3)
 
 
+@pytest.mark.parametrize(
+    ("lost", "total", "which"),
+    [(0, 3, "1 of 3"), (2, 3, "3 of 3"), (0, None, "one of them"), (1, None, "one of them")],
+)
+def test_a_concatenation_of_which_a_file_is_missing_is_refused(
+    small, affine, tmp_path, lost, total, which
+):
+    """Else slices at an end of the stack would be missing without a word."""
+    folder = concatenation(tmp_path / "scan", small, affine, lambda _: 1)
+    for k, path in enumerate(sorted(folder.iterdir(), reverse=True)):
+        data = pydicom.dcmread(path)
+        data.InConcatenationTotalNumber = total
+        data.save_as(path)
+        if k == lost:
+            path.unlink()
+    with pytest.raises(FacewarpError, match=f"cut into several files, and file {which} is missing"):
+        read_dicom(folder)
+
+
+@pytest.mark.parametrize("number", [3, 5])
+def test_phases_and_pictures_that_are_told_and_not_there_are_said(small, affine, tmp_path, number):
+    """A slice lost at an end, or phases lost in all slices, leave no gap."""
+    paths = write_series(tmp_path / "scan", small, affine)
+    change(paths, CardiacNumberOfImages=4, ImagesInAcquisition=20)
+    assert "the header tells" not in "".join(read_dicom(tmp_path / "scan").warnings)
+    if number == 3:
+        for z in range(5):
+            paths[3, z].unlink()
+        said = "the header tells 4 phases, there are 3"
+    else:
+        for t in range(4):
+            paths[t, 4].unlink()
+        said = "the header tells 20 pictures, there are 16"
+    assert said in "".join(read_dicom(tmp_path / "scan").warnings)
+
+
 def test_slices_the_other_way_round_lie_where_they_lay(small, affine, tmp_path):
     backwards = affine.copy()
     backwards[:3, 3] += affine[:3, 2] * 4

@@ -1,4 +1,5 @@
 import gzip
+import json
 
 import nibabel as nib
 import numpy as np
@@ -443,3 +444,33 @@ def test_values_beyond_single_precision_are_refused_without_numpys_own_words(tmp
     (tmp_path / "i.nii").write_bytes(stored)
     with pytest.raises(FacewarpError, match="120 voxels are NaN or infinite"):
         read_volume(tmp_path / "i.nii")
+
+
+@pytest.mark.parametrize(
+    ("told", "thickness", "said"),
+    [
+        (10, 8, "refused"),  # a script took the thickness for the distance
+        (4, 8, "refused"),  # every second slice is left out
+        (8.2, 8, "v.json says slices 8.2 mm apart, the file 8 mm: the file is used"),
+        (2, 6, "the first is the gap between slices"),
+        (12, 10, "as of slices that were resampled"),
+        (1, 8, "1 mm being what SimpleITK writes"),
+        (8, 6, ""),
+        (None, 8, ""),
+    ],
+)
+def test_the_distance_of_slices_that_a_json_file_tells(tmp_path, data, told, thickness, said):
+    path = save(tmp_path / "v.nii.gz", data, affine())
+    (tmp_path / "v.json").write_text(
+        json.dumps({"SpacingBetweenSlices": told, "SliceThickness": thickness})
+    )
+    given = ReadOptions(spacing_mm=(1.5, 1.5, 8.0))
+    assert read_volume(path, options=given).warnings == ()
+    if said == "refused":
+        with pytest.raises(FacewarpError, match=r"v\.json says slices .*--spacing"):
+            read_volume(path)
+    else:
+        assert said in (text := "".join(read_volume(path).warnings))
+        assert bool(said) == bool(text)
+    thin = save(tmp_path / "v.nii.gz", data, affine(z=1.5))  # resampled to cubes
+    assert "refused" not in "".join(read_volume(thin, options=given).warnings)

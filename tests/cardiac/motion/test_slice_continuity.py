@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from facewarp.cardiac.motion.slice_continuity import about_slices, slices_aside, slices_late
+from facewarp.cardiac.motion.slice_continuity import (
+    about_edges,
+    about_slices,
+    slices_aside,
+    slices_late,
+)
 from facewarp.cardiac.parts import HeartPart
 
 SPACING = (1.5, 1.5, 10.0)
@@ -61,3 +66,19 @@ def test_slices_that_hardly_move_or_are_few_tell_no_time():
     still[:, 4] = still[0, 4]  # an infarct
     assert slices_late(still) == {}
     assert slices_late(drawn(late=[(4, 2)], beat=BEAT[::2])) == {}
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("part", ["left ventricle", "right ventricle"])
+def test_a_heart_that_reaches_the_edge_of_the_picture_is_told(axis, part):
+    labels = drawn()
+    if part == "right ventricle":
+        labels[labels == HeartPart.LV] = HeartPart.RV
+    assert about_edges(labels[[0, 6]], SPACING) == []
+    middle = 40 if axis == 3 else 46
+    cut = np.moveaxis(np.moveaxis(labels, axis, 0)[middle:], 0, axis)
+    (said,) = about_slices(cut, SPACING, (0, 6), closes=True)
+    assert "reaches the edge of the picture (" in said
+    assert f"{part}, slice 1, 2, 3" in said
+    around = [(0, 0), (0, 0), (3, 3), (3, 3)]
+    assert about_edges(np.pad(cut, around), SPACING) == []

@@ -12,7 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from facewarp.cardiac.io.slices.acquisition import LEAST_SLICES, Acquisition, one_name
+from facewarp.cardiac.io.slices.acquisition import (
+    LEAST_SLICES,
+    Acquisition,
+    about_counts,
+    one_name,
+)
 from facewarp.cardiac.io.slices.one_stack import (
     grids_joined,
     refuse_incomplete,
@@ -75,7 +80,7 @@ def choose_cine(
     if series is None:
         refuse_incomplete(chosen, cines, place)
         said += _about_name(chosen)
-    return chosen.images, said
+    return chosen.images, [*said, *about_counts(chosen, images)]
 
 
 def _about_name(chosen: Acquisition) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a DICOM file's pixels hold, white on black, and scaled as stands beside them."""
+"""What a DICOM file's pixels hold, white on black."""
 
 from typing import Any, Final
 
@@ -14,21 +14,17 @@ class OverflowingPixelsError(ValueError):
     """Pixels that are larger than the bits in which the header says that they are stored."""
 
 
-def stored_values(data: Any, *, scaled: bool) -> NDArray[Any]:
-    """Decode a file's pixels, white on black.
+def stored_values(data: Any) -> NDArray[Any]:
+    """Decode a file's pixels, white on black, by its modality table where it has one.
 
     Args:
-        data: the file's data set, with its pixels.
-        scaled: apply the rescaling that stands beside them.
+        data: the file's data set, with its pixels, which are not rescaled.
 
     Raises:
         OverflowingPixelsError: they do not fit the bits that the header tells.
     """
-    from pydicom.pixels import apply_rescale
+    from pydicom.pixels import apply_modality_lut
 
-    for name in ("RescaleSlope", "RescaleIntercept"):
-        if name in data and tag_value(data, name) is None:
-            del data[name]
     native = not data.file_meta.TransferSyntaxUID.is_encapsulated
     if native and whole(data, "BitsAllocated", 16) == _PACKED:
         _unpack(data)
@@ -36,7 +32,12 @@ def stored_values(data: Any, *, scaled: bool) -> NDArray[Any]:
     _check_bits(data)
     if data.get("PhotometricInterpretation") == "MONOCHROME1":
         stored = _inverted(stored, data)
-    return np.asarray(apply_rescale(stored, data)) if scaled else stored
+    return np.asarray(apply_modality_lut(stored, data)) if has_table(data) else stored
+
+
+def has_table(data: Any) -> bool:
+    """Whether a table, in place of slope and intercept, tells what stored values mean."""
+    return bool(tag_value(data, "ModalityLUTSequence"))
 
 
 def _unpack(data: Any) -> None:

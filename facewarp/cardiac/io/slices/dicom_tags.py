@@ -10,6 +10,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,12 +31,47 @@ DAMAGE: Final = (
 )
 _TAG: Final = re.compile(r"\([0-9A-Fa-f]{4}, ?[0-9A-Fa-f]{4}\)")
 _AGAIN: Final = "Copy or export it again."
+_FIRST_BLOCK: Final = 0x10  # of elements that are reserved for a vendor
+_LAST_BLOCK: Final = 0xFF
 _MAX_TEXT: Final = 64  # letters that a title has at most (VR LO)
 _MODALITIES: Final = {
     "AU", "BMD", "CR", "CT", "DOC", "DX", "ECG", "EPS", "ES", "HD", "IO", "IVUS", "KO", "MG", "NM",
     "OCT", "OT", "PR", "PT", "PX", "REG", "RF", "RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SC",
     "SEG", "SM", "SR", "US", "XA", "XC",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PrivateTag:
+    """A vendor's own attribute, in a block of its group that the vendor's name reserves.
+
+    Attributes:
+        group: of the tag.
+        element: where vendors usually put it.
+        creator: what the block is reserved with.
+    """
+
+    group: int
+    element: int
+    creator: str
+
+    def of(self, data: Any) -> tuple[int, int] | None:
+        """Return its tag in a data set; None where it is absent or the block is another vendor's.
+
+        Programs that take names out of files may take the reservations too: then the usual place
+        counts.
+        """
+        blocks = {
+            block: str(data[self.group, block].value or "")
+            for block in range(_FIRST_BLOCK, _LAST_BLOCK + 1)
+            if (self.group, block) in data
+        }
+        own = [block for block, creator in blocks.items() if creator.strip() == self.creator]
+        usual = self.element >> 8
+        if not own and usual not in blocks:
+            own = [usual]
+        tags = [(self.group, block << 8 | self.element & 0xFF) for block in own]
+        return next((tag for tag in tags if tag in data), None)
 
 
 class TagError(ValueError):
@@ -113,18 +149,17 @@ def frame_value(data: Any, frame: int, group: str, name: str) -> Any:
     return tag_value(data, name)
 
 
-def private_number(data: Any, tag: tuple[int, int]) -> float | None:
+def private_number(data: Any, private: PrivateTag) -> float | None:
     """Return a private attribute as a number; None where it is absent or none.
 
     Raises:
         TagError: it cannot be read.
     """
-    if tag not in data:
-        return None
     try:
-        return number(data[tag].value)
+        tag = private.of(data)
+        return None if tag is None else number(data[tag].value)
     except Exception as error:
-        raise TagError(f"attribute ({tag[0]:04x},{tag[1]:04x})") from error
+        raise TagError(f"attribute ({private.group:04x},{private.element:04x})") from error
 
 
 def number(value: Any) -> float | None:

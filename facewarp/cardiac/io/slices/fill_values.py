@@ -18,8 +18,10 @@ _GAP: Final = 0.25  # of the range of the others, by which it lies apart from th
 #: Share of the change from pixel to pixel that is gone once values go on after 255 with 0: 0.039 at
 #: most in 70 patients of ACDC brought to 8 bits; 0.071 at least in 24 of them cut to 8 bits.
 _WRAPPED: Final = 0.06
-_BYTES: Final = ((0, 255), (-128, 127))
-_NEAR_END: Final = 8  # of the range of bytes, which values that ran over fill
+_BITS: Final = (8, 16)
+_NEAR_END: Final = (
+    32  # of the range of so many bits, of which values that ran over fill all but one
+)
 _LEVELS: Final = (0.5, 0.75, 0.95)  # quantiles of a picture by which its scale is told
 #: Times those of the pictures beside it, from which a picture is of another scale: by its 95th
 #: percentile 1.19 at most in slices of ACDC's 100 patients, 1.12 between their ED and ES.
@@ -150,7 +152,7 @@ def _scale(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def about_overrun(data: NDArray[np.float32]) -> str:
-    """Return what is to be said of values that were cut to 8 bits, so that 256 became 0.
+    """Return what is to be said of values that were cut to 8 or 16 bits, so that 256 became 0.
 
     From one pixel to the next such values jump by nearly the whole range where there is no edge.
 
@@ -158,23 +160,34 @@ def about_overrun(data: NDArray[np.float32]) -> str:
         data: ``(T, D, H, W)``.
     """
     low, high = float(data.min()), float(data.max())
-    ends = (0 <= low - first < _NEAR_END and 0 <= last - high < _NEAR_END for first, last in _BYTES)
-    if not any(ends):
-        return ""
+    cut = next(((bits, one) for bits in _BITS for one in _starts(bits, low, high)), None)
     first = data[0]
-    if not np.array_equal(first, np.rint(first)):
+    if cut is None or not np.array_equal(first, np.rint(first)):
         return ""
+    (bits, start), count = cut, 2.0 ** cut[0]
     steps = [np.abs(np.diff(first, axis=axis))[_of_pairs(first < high, axis)] for axis in (1, 2)]
     all_steps = np.concatenate(steps).astype(np.float64)
-    going_on = np.minimum(all_steps, 256 - all_steps)
+    going_on = np.minimum(all_steps, count - all_steps)
     saved = 1 - float(going_on.sum()) / max(float(all_steps.sum()), 1.0)
     if saved <= _WRAPPED:
         return ""
+    fix = "write the scan with 16 bits" if bits == 8 else "read the values as unsigned"
     return (
         f"values lie between {low:g} and {high:g} and jump from one end to the other where there "
-        "is no edge: they seem to have been cut to 8 bits, so that 256 became 0; write the scan "
-        "with 16 bits, or scale it"
+        f"is no edge: they seem to have been cut to {bits} bits, so that {start + count:g} became "
+        f"{start:g}; {fix}, or scale it"
     )
+
+
+def _starts(bits: int, low: float, high: float) -> list[int]:
+    """Return the lowest value that so many bits can hold, signed or not, if a range fills them."""
+    count = 1 << bits
+    near = count / _NEAR_END
+    return [
+        start
+        for start in (0, -count // 2)
+        if 0 <= low - start < near and 0 <= start + count - 1 - high < near
+    ]
 
 
 def _of_pairs(kept: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:

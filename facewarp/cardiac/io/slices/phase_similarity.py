@@ -62,6 +62,22 @@ def about_copies(data: NDArray[np.float32]) -> list[str]:
             f"phases {which} hold the very same pictures: a heart rate told by the number of "
             "phases counts them twice"
         )
+    some = {
+        z + 1: again
+        for z in np.flatnonzero(~blank)
+        if (again := [t + 1 for t in range(count - 1) if np.array_equal(*data[t : t + 2, z])])
+        and not set(again) <= set(phases)
+    }
+    if some:
+        which = "; ".join(
+            f"slice {z}, phase {', '.join(str(t + 1) for t in again[:_NAMED])}"
+            for z, again in list(some.items())[:_NAMED]
+        )
+        said.append(
+            f"the very same picture as in the phase before is in {which}: where a slice has fewer "
+            "phases than others and was filled up, its moments are not theirs, and volumes of "
+            "phases are wrong"
+        )
     return said
 
 

@@ -56,6 +56,8 @@ class SliceImage:
         slope: of the rescaling of its grey values; None where it is not told.
         precise: factor from its grey values to a scale that pictures share; None where it is not
             told.
+        told_phases: how many phases its slice has, as told; 0 where it is not.
+        told_pictures: how many pictures its acquisition has, as told; 0 where it is not.
     """
 
     file: Path
@@ -81,6 +83,8 @@ class SliceImage:
     cycles_s: Mapping[str, float] = field(default_factory=dict)
     slope: float | None = None
     precise: float | None = None
+    told_phases: int = 0
+    told_pictures: int = 0
 
     @property
     def normal(self) -> FloatArray:

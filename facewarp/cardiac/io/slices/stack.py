@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from facewarp.cardiac.io.placement import (
     MAX_SHEAR_COSINE,
-    SPACING_FIX,
     PlacementDoubt,
+    about_distance,
     check_field,
     check_spacing,
     shear_cosine,
@@ -25,7 +25,7 @@ from facewarp.cardiac.io.placement import (
 from facewarp.cardiac.io.slices.phase_order import sort_phases
 from facewarp.cardiac.io.slices.slice_grid import StackGrid, fit_grid, usual_picture
 from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
-from facewarp.cardiac.io.timing import GRAVE, ReadOptions, is_cycle, settle_timing
+from facewarp.cardiac.io.timing import ReadOptions, is_cycle, settle_timing
 from facewarp.cardiac.io.volume import Volume
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
@@ -34,9 +34,6 @@ Pixels = NDArray[np.float32]
 
 _EVEN: Final = 0.1  # relative difference up to which steps between slices are the same
 _EVEN_UNSAID: Final = 0.02  # and up to which nothing is said of it
-_FAR_MM: Final = 12.0  # from slice to slice, more than protocols of whole stacks have
-_FAR_APART: Final = 1.9  # thicknesses, likewise
-_ITK_GAP_MM: Final = 1.0  # what ITK tells of slices that are saved one by one, whatever is true
 _SIDEWAYS_PX: Final = 0.1  # by which pictures of one slice may lie beside one another
 _SAME_SCALE: Final = 0.01  # relative difference up to which grey values are of one scale
 _PERCENT: Final = (95.0, 105.0)  # what shares of the whole heartbeat run through; no ms of a cine
@@ -165,7 +162,9 @@ def _affine(
         said += grid.described()
         between = (grid.along_mm[-1] - grid.along_mm[0]) / (len(slices) - 1)
         step = (first.normal + grid.lean) * between
-        _check_gap(first, usual, place, options, said)
+        if options.spacing_mm is None:
+            says = "the header says", "their positions", "positions are used"
+            said += about_distance(usual, first.gap_mm, first.thickness_mm, says, place)
     else:
         step = first.normal * (first.gap_mm or first.thickness_mm or 1.0)
     start = grid.place_mm(0)
@@ -253,39 +252,6 @@ def _refuse_moving(slices: list[list[SliceImage]], place: Path) -> None:
                     f"another: {first.file.name}, {image.file.name}"
                 )
                 raise FacewarpError(what, place, "Keep one acquisition of each slice.")
-
-
-def _check_gap(
-    first: SliceImage, usual: float, place: Path, options: ReadOptions, said: list[str]
-) -> None:
-    """Hold the told distance of slices against their positions."""
-    told, thick = first.gap_mm, first.thickness_mm
-    if options.spacing_mm:
-        return
-    if told is None or told <= 0:
-        if thick and usual > _FAR_MM and usual >= _FAR_APART * thick:
-            text = f"slices of {thick:g} mm lie {usual:.4g} mm apart: some may be left out between "
-            said.append(PlacementDoubt(f"{text}them, which labels and volumes suffer from"))
-        return
-    if abs(told / usual - 1) <= 0.01:
-        return
-    text = f"the header says slices {told:g} mm apart, their positions {usual:.4g} mm"
-    if told == _ITK_GAP_MM and (thick is None or thick > 2 * told) and usual > 2 * told:
-        why = "1 mm being what SimpleITK writes of slices saved one by one"
-        said.append(PlacementDoubt(f"{text}: positions are used, {why}"))
-        return
-    left_out = abs(2 * told / usual - 1) <= GRAVE  # which a gap as wide as the slices looks like
-    if thick and not left_out and abs((told + thick) / usual - 1) <= GRAVE:
-        what = f"{text}: the first is the gap between slices, positions are used"
-        said.append(PlacementDoubt(what))
-    elif left_out:
-        what = f"{text}: every second slice seems to be left out"
-        fix = "Export the whole stack, or confirm positions with --spacing X,Y,Z (mm)."
-        raise FacewarpError(what, place, fix)
-    elif abs(told / usual - 1) > GRAVE:
-        raise FacewarpError(text, place, SPACING_FIX)
-    else:
-        said.append(PlacementDoubt(f"{text}: positions are used"))
 
 
 def _step_s(

@@ -4,6 +4,8 @@ import numpy as np
 import pydicom
 import pytest
 from fixtures.dicom_scans import AFFINE, in_order, numbered, write_series
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from facewarp.cardiac.io.dicom_series import read_dicom
 from facewarp.errors import FacewarpError
@@ -102,4 +104,40 @@ def test_pixels_of_12_bits_packed_together_are_read(tmp_path, shape):
     data.PixelData = data.PixelData[:300]
     data.save_as(paths[3, 2])
     with pytest.raises(FacewarpError, match="cut short"):
+        read_dicom(tmp_path / "scan")
+
+
+def test_a_modality_table_tells_what_values_mean(tmp_path):
+    """In place of slope and intercept, which then count for nothing."""
+    cine = numbered()
+
+    def tabled(data, _t, _z):
+        table = Dataset()
+        table.add_new("LUTDescriptor", "US", [8192, 0, 16])
+        table.add_new("LUTData", "OW", (np.arange(8192, dtype="<u2") * 3 + 5).tobytes())
+        table.ModalityLUTType = "US"
+        data.ModalityLUTSequence = Sequence([table])
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=tabled)
+    np.testing.assert_allclose(read_dicom(tmp_path / "scan").data, 6 * (cine + 10) + 5, atol=2)
+
+
+def test_a_slope_without_an_intercept_scales(tmp_path):
+    """pydicom asks for both."""
+    cine = numbered()
+    plain = write_series(tmp_path / "plain", cine, AFFINE)
+    for path in plain.values():
+        data = pydicom.dcmread(path)
+        del data.RescaleIntercept
+        data.RescaleSlope = 2.5
+        data.save_as(path)
+    np.testing.assert_allclose(read_dicom(tmp_path / "plain").data, 5 * (cine + 10), atol=2)
+
+
+def test_numbers_of_colors_are_no_gray_values(tmp_path):
+    def colored(data, _t, _z):
+        data.PhotometricInterpretation = "PALETTE COLOR"
+
+    write_series(tmp_path / "scan", numbered(), AFFINE, tell=colored)
+    with pytest.raises(FacewarpError, match="a picture in colour"):
         read_dicom(tmp_path / "scan")

@@ -54,6 +54,19 @@ def heart_like(rng):
     return np.rint(np.abs(soft + rng.normal(0, 15, (2, 4, 60, 64))))
 
 
+@pytest.mark.parametrize("least", [33000, 60000])
+def test_unsigned_values_read_as_signed_are_said(rng, least):
+    """What a program does that takes uint16 for int16: 32768 becomes -32768."""
+    bright = heart_like(rng)
+    bright = (bright * least / np.quantile(bright, 0.99)).clip(0, 65535)
+    cut = bright.astype(np.uint16).view(np.int16).astype(np.float32)
+    said = about_overrun(cut)
+    assert "cut to 16 bits, so that 32768 became -32768; read the values as unsigned" in said
+    assert about_overrun(bright.astype(np.uint16).astype(np.float32)) == ""
+    signed = np.rint(bright / bright.max() * 65535 - 32768).astype(np.float32)
+    assert about_overrun(signed) == ""
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
 def test_values_cut_to_8_bits_are_said(rng, kind):
     """What astype does to larger values: 256 becomes 0."""

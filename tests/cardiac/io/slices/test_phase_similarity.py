@@ -7,6 +7,7 @@ from fixtures.dicom_scans import numbered
 
 from facewarp.cardiac.io.patient import open_cine
 from facewarp.cardiac.io.slices.phase_similarity import (
+    about_copies,
     about_doubled,
     about_slice_order,
     mixed_up,
@@ -40,6 +41,19 @@ def test_mixed_up_stacks_are_told_from_right_ones(cine, rng):
     assert not mixed_up(rng.uniform(0, 1, (12, 6, 20, 24)).astype(np.float32), 8.0)
     alike = np.broadcast_to(cine[:, :1], cine.shape)  # thin slices look alike, too
     assert not mixed_up(np.ascontiguousarray(alike), 1.8)
+
+
+def test_a_slice_that_was_filled_up_with_copies_is_said(ring):
+    """A slice of fewer phases than others, as np.pad with mode="edge" makes it as many."""
+    assert about_copies(ring) == []
+    filled = ring.copy()
+    filled[17:, 2] = filled[16, 2]
+    (said,) = about_copies(filled)
+    assert "as in the phase before is in slice 3, phase 18, 19, 20: where a slice has" in said
+    twice = ring.copy()
+    twice[5] = twice[4]
+    (said,) = about_copies(twice)
+    assert "phases 5 and 6 hold the very same pictures" in said
 
 
 def test_a_beating_ring_is_in_order_from_whichever_phase_on(ring):

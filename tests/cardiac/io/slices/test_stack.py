@@ -288,6 +288,35 @@ def test_slices_at_scales_of_their_own_are_brought_to_one_as_philips_tells(tmp_p
         brought_to_one_scale(volume, cine)
 
 
+@pytest.mark.parametrize("place", [(0x2001, 0x1008), (0x2005, 0x100E)])
+def test_attributes_of_a_vendor_in_a_block_of_another_are_none(tmp_path, cine, place):
+    """Private numbers mean what the name that reserves their block says."""
+
+    def other(data, t, z):
+        del data.TriggerTime
+        data.TemporalPositionIdentifier = t + 1
+        data.add_new((place[0], 0x0010), "LO", "ACME 1.0")
+        data.add_new(place, "FL", float(5 * t % 12 + z + 1))
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=other)
+    volume = read_dicom(tmp_path / "scan")
+    in_order(volume)
+    np.testing.assert_allclose(volume.data, cine, atol=0.3)
+
+
+def test_a_vendors_attribute_is_found_in_whichever_block_it_lies(tmp_path, cine):
+    def moved(data, t, z):
+        del data.TriggerTime
+        data.InstanceNumber = 1
+        data.add_new((0x2001, 0x0010), "LO", "ACME 1.0")
+        data.add_new((0x2001, 0x0011), "LO", "Philips Imaging DD 001")
+        data.add_new((0x2001, 0x1008), "IS", 3)
+        data.add_new((0x2001, 0x1108), "IS", t + 1)
+
+    write_series(tmp_path / "scan", cine, AFFINE, tell=moved)
+    in_order(read_dicom(tmp_path / "scan"))
+
+
 def test_enhanced_files_tell_their_scales_in_a_private_sequence(tmp_path, cine):
     def tell(frame, _t, z):
         frame.add_new((0x2005, 0x0014), "LO", "Philips MR Imaging DD 005")
