@@ -1,8 +1,10 @@
 """Images of a video's codes that are made only where they are looked at, or painted on."""
 
+from itertools import groupby
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
 
@@ -132,11 +134,8 @@ class Canvas:
         tiles = self._is_made[top : -(-y1 // _TILE_PX), left : -(-x1 // _TILE_PX)]
         if tiles.all():
             return
-        if not tiles.any():
-            self._convert(top, left, *tiles.shape)
-        else:
-            for row, column in np.argwhere(~tiles).tolist():
-                self._convert(top + row, left + column, 1, 1)
+        for row, column, height, width in _blocks_of(~tiles):
+            self._convert(top + row, left + column, height, width)
         tiles[:] = True
 
     def _convert(self, top: int, left: int, rows: int, columns: int) -> None:
@@ -161,6 +160,30 @@ class Canvas:
             ]
             found[top:bottom, left:right] = self._image[there][: bottom - top, : right - left]
         return found
+
+
+def _blocks_of(wanted: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+    """Return the first row and column, height and width of blocks that cover what is true.
+
+    Runs of a row that the rows below have as well are one block: around a window that was made
+    before lie four.
+    """
+    blocks: list[tuple[int, int, int, int]] = []
+    growing: dict[tuple[int, int], int] = {}  # first column and the one after: first row
+    rows = wanted.tolist()
+    for row, tiles in enumerate([*rows, [False] * wanted.shape[1]]):
+        runs, begun = set(), 0
+        for is_wanted, run in groupby(tiles):
+            end = begun + len(list(run))
+            if is_wanted:
+                runs.add((begun, end))
+            begun = end
+        for run in [run for run in growing if run not in runs]:
+            first = growing.pop(run)
+            blocks.append((first, run[0], row - first, run[1] - run[0]))
+        for run in runs:
+            growing.setdefault(run, row)
+    return blocks
 
 
 def _steps_in(steps: slice, low: int, high: int) -> tuple[int, int]:

@@ -84,3 +84,15 @@ def test_every_so_many_px_are_those_of_the_image(rng, steps, first):
     codes = stored(rng)
     key = np.s_[first :: steps[0], first + 1 :: steps[1]]
     np.testing.assert_array_equal(codes.canvas()[key], codes.image()[key])
+
+
+def test_around_what_was_made_blocks_are_made_that_do_not_overlap(rng):
+    """A window in the middle first: all around it is converted in four blocks, not by tiles."""
+    canvas = stored(rng, size=(640, 640)).canvas()
+    canvas[200:300, 250:350]
+    canvas[:, :]
+    assert len(canvas.pieces()) == 5
+    times = np.zeros((640, 640), int)
+    for (x0, y0, x1, y1), _, _ in canvas.pieces():
+        times[y0:y1, x0:x1] += 1
+    assert (times == 1).all()
