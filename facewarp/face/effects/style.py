@@ -16,6 +16,7 @@ Eyes and the open mouth keep the frame's detail; hair and hands before the face 
 
 import difflib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
@@ -76,6 +77,7 @@ _LIDS_PX: Final = (
     9,
     2.0,
 )  # template px around eyes, and their soft edge, that keep the frame's detail
+_BAND_PX: Final = 131072  # of a box, drawn at a time: two threads' worth for OpenCV
 _EDGE_PX: Final = 8  # template px within the face's outline over which a style fades in
 
 
@@ -238,22 +240,28 @@ class Style(FaceEffect):
             smooth = cv2.multiply(share, _doubled(self._smooth(small * gain + offset, face)[cut]))
             now_gain = cv2.multiply(now_gain, rest)
             now_offset = cv2.add(cv2.multiply(now_offset, rest), smooth)
-        region = frame[box[1] : box[3], box[0] : box[2]]
-        carry = partial(_on_box, face=face, box=box, corner=(x0, y0))
-        now = lab(region)
-        now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
+        x = y = None
         if detail is not None:
             calm = face.changed(grid_field=smoothed(face.grid_field, self._calm))
             x, y = carried_map(calm, box, self._lab.shape)
-            style = cv2.remap(self._lab, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-            share = cv2.merge([carry(detail)] * 3)
-            now = cv2.add(now, cv2.multiply(style, share, dst=style), dst=now)
-        alpha = carry(skin)
-        now = toned(now, alpha)
-        cv2.copyTo(rgb(now), cv2.compare(alpha, 1 / 512, cv2.CMP_GT), region)
-        if self.coverage is not None:
-            covered = np.rint(255 * alpha.clip(0, 1)).astype(np.uint8)
-            cover(self.coverage[box[1] : box[3], box[0] : box[2]], covered)
+        for band in _bands(box):
+            part = (box[0], box[1] + band.start, box[2], box[1] + band.stop)
+            region = frame[part[1] : part[3], part[0] : part[2]]
+            carry = partial(_on_box, face=face, box=part, corner=(x0, y0))
+            now = lab(region)
+            now = cv2.add(cv2.multiply(now, carry(now_gain), dst=now), carry(now_offset), dst=now)
+            if detail is not None and x is not None and y is not None:
+                style = cv2.remap(
+                    self._lab, x[band], y[band], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+                )
+                share = cv2.merge([carry(detail)] * 3)
+                now = cv2.add(now, cv2.multiply(style, share, dst=style), dst=now)
+            alpha = carry(skin)
+            now = toned(now, alpha)
+            cv2.copyTo(rgb(now), cv2.compare(alpha, 1 / 512, cv2.CMP_GT), region)
+            if self.coverage is not None:
+                covered = np.rint(255 * alpha.clip(0, 1)).astype(np.uint8)
+                cover(self.coverage[part[1] : part[3], part[0] : part[2]], covered)
 
     def _color_map(
         self, coarse: NDArray[np.float32], face: "Face", frame: NDArray[np.uint8]
@@ -308,6 +316,18 @@ def _coarse_crop(frame: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
 def _span(found: NDArray[np.intp], size: int) -> slice:
     """Places from the first to the last that were found, and two more at either end."""
     return slice(max(int(found[0]) - 2, 0), min(int(found[-1]) + 3, size))
+
+
+def _bands(box: tuple[int, int, int, int]) -> Iterator[slice]:
+    """Rows of a box that are drawn at a time.
+
+    Of a face that fills a large frame each float picture is many MB, which the system may take back
+    and give again for every one of them: up to half of the time.
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    count = max(_BAND_PX // width, 1)
+    for first in range(0, height, count):
+        yield slice(first, min(first + count, height))
 
 
 def _doubled(picture: NDArray[np.float32]) -> NDArray[np.float32]:

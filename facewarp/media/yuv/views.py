@@ -173,8 +173,8 @@ def _blocks_of(wanted: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
     rows = wanted.tolist()
     for row, tiles in enumerate([*rows, [False] * wanted.shape[1]]):
         runs, begun = set(), 0
-        for is_wanted, run in groupby(tiles):
-            end = begun + len(list(run))
+        for is_wanted, alike in groupby(tiles):
+            end = begun + len(list(alike))
             if is_wanted:
                 runs.add((begun, end))
             begun = end

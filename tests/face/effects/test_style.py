@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 
 from facewarp.errors import FacewarpError
+from facewarp.face.effects import style as style_module
 from facewarp.face.effects.factory import make_effect, note_of
 from facewarp.face.effects.options import STYLE_MODES
 from facewarp.face.effects.style import Style, StyleFace, list_styles, shipped_style
@@ -128,6 +129,20 @@ def test_a_style_changes_color_or_detail_or_both(mode, bronze, seen, template):
     half = Style(bronze, mode, 0.5, annotate=False)(frame, [face], template)
     middle = frame.astype(int) / 2 + out.astype(int) / 2
     assert np.abs(half - middle)[changed].mean() < 12
+
+
+def test_a_style_drawn_in_bands_is_the_same(bronze, seen, template, monkeypatch):
+    frame, face = seen
+    whole = Style(bronze)(frame, [face], template)
+    drawn = []
+    monkeypatch.setattr(
+        style_module, "lab", lambda picture: drawn.append(len(picture)) or lab(picture)
+    )
+    monkeypatch.setattr(style_module, "_BAND_PX", 4000)
+    bands = Style(bronze)(frame, [face], template)
+    assert len(drawn) > 6
+    assert (whole != frame).any()
+    assert np.abs(bands.astype(int) - whole).max() <= 1
 
 
 def test_a_style_brings_a_note_and_other_effects_none(bronze):
