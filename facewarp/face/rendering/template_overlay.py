@@ -94,7 +94,7 @@ class TemplatePicture:
             self._levels.append(image)
         size = CROP_SHAPE[::-1]
         self._alpha = cv2.resize(self._levels[0][..., 3], size, interpolation=cv2.INTER_AREA)
-        self._content = cv2.dilate(self._alpha, np.ones((2 * GRID_PX + 1,) * 2, np.uint8)) > 0
+        self._content = cv2.dilate(self._alpha, np.ones((2 * GRID_PX + 1,) * 2, np.uint8))
 
     def lay_on(
         self,
@@ -163,11 +163,12 @@ class TemplatePicture:
 
     def _in_cells(self, face: "Face") -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the picture's alpha in the crop's cells, and where there is anything of it."""
-        height, width = CROP_SHAPE
-        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE)).astype(np.int32)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-        return (self._alpha[y, x] * inside).astype(np.float32), self._content[y, x] & inside
+        x, y = np.rint(crop_cells() + resized(face.grid_field, GRID_SHAPE))
+        alpha, content = (
+            cv2.remap(picture, x, y, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, 0)
+            for picture in (self._alpha, self._content)
+        )
+        return alpha.astype(np.float32), content > 0
 
     def _patched(
         self, frame_px_per_crop_px: float, blur_px: float, patches: Sequence[Patch]
