@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from facewarp.system import machine
 from facewarp.system.machine import has_bfloat16, keep_scheduling, limit_blas
 
 
@@ -92,3 +93,15 @@ def test_threads_are_scheduled_as_before_whatever_a_library_does():
             over.set()
             thread.join()
     assert of_all() == {os.SCHED_OTHER}
+
+
+def test_cores_are_counted_once(monkeypatch):
+    """An engine asks at each call, and the system reads a file for it."""
+    machine._all_cores.cache_clear()
+    asked = []
+    monkeypatch.setattr("os.cpu_count", lambda: asked.append(1) or 6)
+    try:
+        assert {machine.cores() for _ in range(3)} == {machine.limited_cores() or 6}
+    finally:
+        machine._all_cores.cache_clear()
+    assert len(asked) <= 1

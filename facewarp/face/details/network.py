@@ -19,12 +19,15 @@ class DetailNetwork:
     Args:
         model: a detail network.
         template: what faces are registered with.
+
+    Attributes:
+        engine: what runs it.
     """
 
     def __init__(self, model: Model, template: Template) -> None:
         if model.config.kind != KIND or model.config.classes != CLASSES:
             raise ValueError(f"no detail network: {model.config.kind}, {model.config.classes}")
-        self._engine, self._layout = model.engine, PatchLayout(template.landmarks)
+        self.engine, self._layout = model.engine, PatchLayout(template.landmarks)
 
     def __call__(
         self, grays: Sequence[NDArray[np.uint8]], landmarks: Sequence[Points]
@@ -37,7 +40,7 @@ class DetailNetwork:
         """
         frames = [self._layout.frames(points) for points in landmarks]
         pictures = [cut_patches(gray, one) for gray, one in zip(grays, frames, strict=True)]
-        shares = self._engine.parts(np.concatenate(pictures))
+        shares = self.engine.parts(np.concatenate(pictures))
         of_faces = shares.reshape(len(frames), 2, *shares.shape[1:])
         found = zip(*boundaries_of(of_faces), strict=True)
         return [Details(*one) for one in zip(of_faces, frames, found, strict=True)]

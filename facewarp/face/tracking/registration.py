@@ -124,9 +124,9 @@ class FaceRegistrar:
 
     def share_cores(self) -> None:
         """Set the engines' threads as for one stage of a pipeline."""
-        share_cores(self.model.engine, in_pipeline=True)
-        if self._occlusion is not None:
-            share_cores(self._occlusion.engine, in_pipeline=True)
+        for network in (self.model, self._details, self._occlusion):
+            if network is not None:
+                share_cores(network.engine, in_pipeline=True)
 
     @property
     def sees_details(self) -> bool:

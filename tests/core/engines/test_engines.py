@@ -1,7 +1,6 @@
 """Every engine finds what torch finds, whatever the batch, and says clearly why it can't."""
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from importlib.util import find_spec
@@ -190,7 +189,7 @@ def test_an_engine_finds_the_same_on_other_threads(name, small, stirred, kept):
 def test_in_a_pipeline_an_engine_leaves_half_of_the_cores(kind, monkeypatch):
     asked, threads = [], torch.get_num_threads()
     engine = SimpleNamespace(name=kind, use_threads=asked.append)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("facewarp.system.machine._all_cores", lambda: 8)
     try:
         torch.set_num_threads(2)
         share_cores(engine)

@@ -1,5 +1,7 @@
 """Fitting crops, and how far a fit can be trusted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from facewarp.face.crop import Crop
 from facewarp.face.crop_fields import inverted, sample_field
 from facewarp.face.parts import FacePart
 from facewarp.face.tracking import registration
-from facewarp.face.tracking.registration import crop_around, folds_percent
+from facewarp.face.tracking.registration import FaceRegistrar, crop_around, folds_percent
 
 
 def parts(ids, sureness=1.0):
@@ -116,3 +118,18 @@ def test_a_tracker_runs_one_direction_by_one_graph(portrait):
             (face,) = tracker(portrait.frame(), time)
     assert face.state == "tracking"
     assert set(model.engine._requests) == {("from_template of gray values", 1)}
+
+
+def test_in_a_pipeline_every_network_leaves_half_of_the_cores(monkeypatch):
+    """Eyes and mouth on all cores waited for the threads that draw and encode."""
+    monkeypatch.setattr("facewarp.core.engines.base.cores", lambda: 8)
+    asked = {name: [] for name in ("model", "_details", "_occlusion")}
+    fitter = object.__new__(FaceRegistrar)
+    for name, threads in asked.items():
+        engine = SimpleNamespace(name="none", use_threads=threads.append)
+        setattr(fitter, name, SimpleNamespace(engine=engine))
+    fitter.share_cores()
+    assert asked == {name: [4] for name in asked}
+    fitter._details = fitter._occlusion = None
+    fitter.share_cores()
+    assert asked["model"] == [4, 4]
