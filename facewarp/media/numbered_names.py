@@ -71,10 +71,10 @@ class NumberedName:
     @property
     def pattern(self) -> re.Pattern[str]:
         """What fits the names; the number is the first group."""
-        number = rf"(\d{{{self.digits},}})"
+        below = max(self.digits - 1, 1)  # C counts the sign as a digit, other programs do not
+        number = rf"(\d{{{self.digits},}}|-\d{{{below},}})"
         return re.compile(re.escape(self.before) + number + re.escape(self.after) + r"\Z")
 
     def path(self, number: int) -> Path:
-        """Return the file of a number."""
-        sign, digits = ("-", str(-number)) if number < 0 else ("", str(number))
-        return self.folder / f"{self.before}{sign}{digits.zfill(self.digits)}{self.after}"
+        """Return the file of a number, spelled as by C: -5 of four digits is -005."""
+        return self.folder / f"{self.before}{number:0{self.digits}d}{self.after}"

@@ -4,16 +4,13 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.media.frames import Image
-
-if TYPE_CHECKING:
-    import av
 
 Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
@@ -114,19 +111,6 @@ class Orientation:
             x0, y0, x1, y1 = y0, width - x1, y1, width - x0
             width, height = height, width
         return (width - x1, y0, width - x0, y1) if self.mirrored else (x0, y0, x1, y1)
-
-
-def orientation_of(picture: "av.VideoFrame") -> Orientation:
-    """How a decoded picture of a video is turned."""
-    try:
-        matrix = picture.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV refuses pictures that also carry data it has no name for
-        return Orientation(round(-picture.rotation / 90) % 4)
-    return (
-        Orientation()
-        if matrix is None
-        else Orientation.from_display_matrix(bytes(cast(Any, matrix)))
-    )
 
 
 def fit_within(image: Image, size: tuple[int, int]) -> Image:

@@ -7,8 +7,9 @@ printers, tables of scanners, gray) lead only to sRGB.
 
 import io
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from facewarp.media.frames import Image
-from facewarp.media.gamut import BT709, CHROMATICITIES, gamut_matrix
+from facewarp.media.gamut import BT709, CHROMATICITIES, gamut_matrix, matrix_between
 from facewarp.media.transfer import Profile, codes_of, light_of
 
 HDR_TRANSFERS: Final = {16: "PQ", 18: "HLG"}
@@ -36,6 +37,8 @@ _SAME: Final = 2.0 / 255  # codes that nobody tells apart
 _NEAR_WHITE: Final = 0.05  # a profile's own white may be this far from D50
 _USUAL_GAMMA: Final = 1 / 2.2  # of PNG's gAMA: what most programs write for sRGB
 _NEAR_USUAL: Final = 0.05
+_GAMMA_OF_VIDEO: Final = 1 / 1.961  # by which FFmpeg tells the codes of a clip of BT.709 or BT.601
+_SAME_GAMMA: Final = 0.0005
 _LINEAR: Final = 8  # transfer of H.273
 _UNSPECIFIED: Final = 2  # primaries of H.273
 _RGB: Final = ("RGB", "RGBA", "RGBX", "P", "PA")
@@ -74,10 +77,40 @@ def told_profile(primaries: int, transfer: int) -> Profile | None:
     return Profile(None, np.stack([curve] * 3), gamut_matrix(primaries, BT709).astype(np.float32))
 
 
-def gamma_profile(gamma: float) -> Profile:
-    """Return the profile of codes that are light to the power of a number (PNG's gAMA)."""
-    curve = (_SAMPLES ** (1 / gamma)).astype(np.float32)
-    return Profile(None, np.stack([curve] * 3), np.eye(3, dtype=np.float32))
+def gamma_profile(gamma: float, to_bt709: NDArray[np.floating] | None = None) -> Profile:
+    """Return the profile of codes that are light to the power of a number (PNG's gAMA).
+
+    Args:
+        gamma: the number; those that stand for the codes of a screen or a video mean sRGB's curve.
+        to_bt709: (3, 3), this light to that of BT.709's primaries; None for the same.
+    """
+    is_usual = gamma <= 0 or abs(gamma - _USUAL_GAMMA) < _NEAR_USUAL
+    is_usual = is_usual or abs(gamma - _GAMMA_OF_VIDEO) < _SAME_GAMMA
+    curve = light_of(_SAMPLES.astype(np.float32)) if is_usual else _SAMPLES ** (1 / gamma)
+    matrix = np.eye(3) if to_bt709 is None else to_bt709
+    return Profile(None, np.stack([curve.astype(np.float32)] * 3), matrix.astype(np.float32))
+
+
+def profile_told(
+    told: Mapping[Any, Any], numbers: tuple[int, int] | None, *, is_rgb: bool = True
+) -> Profile | None:
+    """Return the profile that a picture file tells in one way or another; None without any.
+
+    Args:
+        told: Pillow's `info` of it.
+        numbers: its primaries and transfer by H.273, which go before all else; None if not told.
+        is_rgb: whether a profile of RGB may be that of its pixels.
+    """
+    icc = told.get("icc_profile")
+    if numbers is not None and numbers[0] != _UNSPECIFIED:
+        return told_profile(*numbers)
+    if icc or "srgb" in told:
+        return profile_of(icc) if icc and is_rgb else None
+    if "gamma" not in told and "chromaticity" not in told:
+        return None
+    has_primaries = is_rgb and "chromaticity" in told
+    to_bt709 = _to_bt709(told["chromaticity"]) if has_primaries else None
+    return gamma_profile(told.get("gamma", _USUAL_GAMMA), to_bt709)
 
 
 def is_like_srgb(profile: Profile) -> bool:
@@ -112,15 +145,7 @@ def colors_of(picture: PIL.Image.Image, numbers: tuple[int, int] | None) -> Colo
     if picture.mode == "F" or picture.mode.startswith("I"):
         return Colors(picture)
     icc = picture.info.get("icc_profile")
-    profile = None
-    if numbers is not None and numbers[0] != _UNSPECIFIED:
-        profile = told_profile(*numbers)
-    elif icc and picture.mode in _RGB:
-        profile = profile_of(icc)
-    elif not icc and "srgb" not in picture.info:
-        gamma = picture.info.get("gamma", _USUAL_GAMMA)
-        is_usual = gamma <= 0 or abs(gamma - _USUAL_GAMMA) < _NEAR_USUAL
-        profile = None if is_usual else gamma_profile(gamma)
+    profile = profile_told(picture.info, numbers, is_rgb=picture.mode in _RGB)
     if profile is not None:
         return Colors(picture, None if is_like_srgb(profile) else profile)
     if icc and picture.mode in (*_RGB, *_GRAY, "CMYK"):
@@ -155,6 +180,18 @@ def srgb_profile(picture: PIL.Image.Image) -> bytes | None:
     if profile is not None:
         return icc if is_like_srgb(profile) else None
     return None if icc is None or _is_readable(icc) else icc
+
+
+def _to_bt709(told: tuple[float, ...]) -> NDArray[np.float64] | None:
+    """Return the matrix from primaries told by PNG's cHRM: x, y of white, red, green and blue."""
+    try:
+        wx, wy, *others = map(float, told)
+        rx, ry, gx, gy, bx, by = others
+        matrix = matrix_between((rx, ry, gx, gy, bx, by, wx, wy), CHROMATICITIES[BT709])
+        np.linalg.inv(matrix)
+    except (TypeError, ValueError, ZeroDivisionError, np.linalg.LinAlgError):
+        return None
+    return matrix if np.isfinite(matrix).all() else None
 
 
 def _is_readable(icc: bytes) -> bool:

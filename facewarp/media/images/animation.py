@@ -21,6 +21,7 @@ from facewarp.media.images.files import (
     upright_size,
 )
 from facewarp.media.orientation import fit_within
+from facewarp.media.plates.files import is_deep
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class AnimationSource(Source):
             self.rate = rate or (self._average(picture) if self._is_timed else STILL_RATE)
         if not self._is_timed:
             self.time_base = time_base_of(self.rate)
+        if is_deep(path):
+            self.note("several pictures of 16 bits a channel in one file are read as 8")
         self.frame_count = len(self._pages)
 
     def opened_at(self, start: float) -> "AnimationSource":

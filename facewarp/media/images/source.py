@@ -251,9 +251,13 @@ def reads_deep(path: Path) -> bool:
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-    """Return a sorting key under which the numbers in names count as numbers."""
-    parts = re.split(r"(\d+)", path.stem.casefold())
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path.name
+    """Return a sorting key under which the numbers in names count as numbers.
+
+    A minus after an underscore, a dot or a space, or at the beginning, is the sign of its number.
+    """
+    parts = re.split(r"((?:(?<![^._ ])-)?\d+)", path.stem.casefold())
+    key = [(0, int(part)) if place % 2 else (1, part) for place, part in enumerate(parts)]
+    return key, path.name
 
 
 def is_pattern(path: Path) -> bool:

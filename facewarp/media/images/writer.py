@@ -82,7 +82,9 @@ class ImageWriter(Output):
         options = _SAVE.get(suffix, {}) | _comment_options(suffix, self._comment)
         if self._lossless and suffix == ".webp":
             options |= {"lossless": True, "exact": True, "quality": 50}
-        if frame.alpha is not None and suffix not in ALPHA_SUFFIXES | PLATE_SUFFIXES:
+        is_same = frame.path is not None and frame.path.suffix.lower() == suffix
+        holds_alpha = suffix in ALPHA_SUFFIXES or suffix == ".exr" or is_same
+        if frame.alpha is not None and not holds_alpha:
             tell_lost_alpha(self.target)
         try:
             keeps_bits = frame.deep is not None and not frame.deep.has_eight_bits

@@ -1,24 +1,23 @@
 """Plates as files: 16-bit PNG and TIFF, OpenEXR, DPX, with all that the file holds besides RGB."""
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facewarp.errors import FacewarpError
-from facewarp.media.colors.profiles import is_like_srgb, profile_of
 from facewarp.media.frames import PLATE_SUFFIXES, DeepImage, Image
-from facewarp.media.gamut import BT709, CHROMATICITIES, matrix_between
-from facewarp.media.transfer import Profile, Transfer
+from facewarp.media.plates.alpha import Codes, is_multiplied, multiplied, straight
+from facewarp.media.plates.colors import loses_primaries, plate_profile, to_bt709, transfer_of
+from facewarp.media.plates.tiff import tiff_is_deep
 from facewarp.system.installation import install_command
 
 DEEP_SUFFIXES: Final = PLATE_SUFFIXES | {".png", ".tif", ".tiff"}
 """Pictures that hold more than 8 bits a channel."""
 
-_SAME_PRIMARIES: Final = 0.01
+_LUMA: Final = (0.2126, 0.7152, 0.0722)
 _READABLE: Final = "Check it, or save it again as 16-bit PNG or OpenEXR."
 
 
@@ -59,7 +58,7 @@ def is_deep(path: Path) -> bool:
                 return head[24] == 16 and head[25] in (2, 6)
     except (OSError, IndexError):
         return False
-    return head[:4] in (b"II*\0", b"MM\0*") and _tiff_is_deep(path)
+    return tiff_is_deep(path)
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -103,7 +102,9 @@ def read_plate(
     is_whole = spec.format.basetype != oiio.FLOAT and spec.format.basetype != oiio.HALF
     pixels = _pixels(buffer, oiio.UINT16 if is_whole else oiio.FLOAT, path)
     places, alpha_at = _places(spec, path)
-    values = _over_display(spec, pixels[..., places])
+    if len(set(places)) == 1:
+        note("a gray plate: what is painted on it becomes gray")
+    values = _over_display(spec, _straight(spec, path, pixels))
     alpha = None
     if alpha_at is not None:
         share = _over_display(spec, pixels[..., alpha_at : alpha_at + 1])[..., 0]
@@ -111,9 +112,15 @@ def read_plate(
         if alpha.min(initial=255) == 255:
             alpha = None
     deep = DeepImage(
-        values, _transfer_of(spec, path), _to_bt709(spec, note), profile=_profile_of(spec, note)
+        values,
+        transfer_of(spec, path),
+        to_bt709(spec, note),
+        profile=plate_profile(spec, path, note),
     )
-    return deep.shown(), alpha, deep
+    shown = deep.shown()
+    if alpha is not None:
+        shown[alpha == 0] = 0
+    return shown, alpha, deep
 
 
 def write_plate(
@@ -137,13 +144,15 @@ def write_plate(
         deep: the values to write.
         like: the plate it was made from.
         comment: what the metadata says of it.
-        alpha: (H, W) uint8, for PNG and TIFF that are not made from such a plate.
+        alpha: (H, W) uint8, of what is not made from such a plate; DPX is black where it is 0.
         pixel_aspect: width of a pixel over its height.
 
     Raises:
         OSError: it could not be written.
     """
     same_kind = like is not None and like.suffix.lower() == target.suffix.lower() and is_deep(like)
+    if like is not None and deep is not None and loses_primaries(like, deep.profile):
+        same_kind = False
     if same_kind and deep is not None:
         assert like is not None
         buffer = _replaced(like, deep)
@@ -164,6 +173,9 @@ def _opened(path: Path) -> Any:
     buffer = oiio.ImageBuf(str(path), 0, 0, straight)
     if buffer.has_error or buffer.spec().width <= 0:
         raise FacewarpError(f"the plate can't be read: {_reason(buffer)}", path, _READABLE)
+    if buffer.spec().deep:  # of which OpenImageIO has no array of pixels
+        what = "this is a deep OpenEXR, with any number of values a pixel"
+        raise FacewarpError(what, path, "Flatten it first: oiiotool deep.exr --flatten -o flat.exr")
     if buffer.orientation > 1:
         _check_read(buffer, path)
         buffer = oiio.ImageBufAlgo.reorient(buffer)
@@ -196,6 +208,12 @@ def _reason(buffer: Any) -> str:
 def _places(spec: Any, path: Path) -> tuple[list[int], int | None]:
     """Return where R, G, B and the alpha are among the channels."""
     names = list(spec.channelnames)
+    if path.suffix.lower() == ".exr" and spec.format == openimageio().TypeUInt32:
+        what = "the plate holds whole numbers, as ids have, and no light"
+        raise FacewarpError(what, path, "Give its beauty pass.")
+    if "Y" in names and "RY" in names:
+        what = "the plate has its colors as luminance and chroma (Y, RY, BY)"
+        raise FacewarpError(what, path, "Save it again with R, G and B.")
     if all(name in names for name in "RGB"):
         places = [names.index(name) for name in "RGB"]
     elif len(names) in (1, 2) or "Y" in names:
@@ -227,45 +245,6 @@ def _windows(spec: Any) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     return inner, (slice(y0, max(y1, y0)), slice(x0, max(x1, x0)))
 
 
-def _transfer_of(spec: Any, path: Path) -> Transfer:
-    if path.suffix.lower() == ".exr":
-        return "linear"
-    told = spec.get_string_attribute("dpx:Transfer").lower()
-    if "log" in told or "density" in told:
-        return "log"
-    return "linear" if told == "linear" else "display"
-
-
-def _profile_of(spec: Any, note: Callable[[str], None]) -> Profile | None:
-    """Return what the color profile of a PNG or TIFF says; None where it says no more than sRGB."""
-    icc = spec.getattribute("ICCProfile")
-    if icc is None or spec.format.basetype != openimageio().UINT16:
-        return None
-    profile = profile_of(bytes(icc))
-    if profile is None:
-        note("its color profile can't be followed: taken for sRGB")
-        return None
-    return None if is_like_srgb(profile) else profile
-
-
-def _to_bt709(spec: Any, note: Callable[[str], None]) -> NDArray[np.float32] | None:
-    """Return the matrix from a plate's own primaries (EXR's "chromaticities") to BT.709's."""
-    told = spec.getattribute("chromaticities")
-    if told is None or len(told) != 8:
-        return None
-    try:
-        matrix = matrix_between(tuple(float(value) for value in told), CHROMATICITIES[BT709])
-        finite = bool(np.isfinite(matrix).all() and np.isfinite(np.linalg.inv(matrix)).all())
-    except (np.linalg.LinAlgError, ZeroDivisionError):
-        finite = False
-    if not finite:
-        note("a plate's chromaticities are no set of primaries: its colors are taken for BT.709")
-        return None
-    if np.abs(matrix - np.eye(3)).max() < _SAME_PRIMARIES:
-        return None
-    return matrix.astype(np.float32)
-
-
 def _replaced(like: Path, deep: DeepImage) -> Any:
     """Return a plate with other colors and all else as it is."""
     oiio = openimageio()
@@ -273,13 +252,37 @@ def _replaced(like: Path, deep: DeepImage) -> Any:
     spec = old.spec()
     kind = oiio.UINT16 if deep.codes.dtype == np.uint16 else oiio.FLOAT
     pixels = _pixels(old, kind, like)
-    places, _ = _places(spec, like)
+    places, alpha_at = _places(spec, like)
     inner, outer = _windows(spec)
+    before = _straight(spec, like, pixels)[inner]
+    codes = deep.codes[outer].astype(before.dtype)
+    painted = (codes != before).any(-1)
+    if alpha_at is not None and is_multiplied(spec, like):
+        share = pixels[..., alpha_at][inner]
+        painted &= share != 0
+        codes = multiplied(codes, share)
+    if len(set(places)) == 1:
+        codes = np.repeat(_luma(codes)[..., None], 3, axis=2)
     for channel, place in enumerate(places):
-        pixels[..., place][inner] = deep.codes[..., channel][outer]
+        pixels[..., place][inner][painted] = codes[..., channel][painted]
     if _lossy_compression(spec):
         spec.attribute("compression", "zips")
     return _filled(spec, pixels)
+
+
+def _straight(spec: Any, path: Path, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return R, G, B of all channels, not multiplied by alpha."""
+    places, alpha_at = _places(spec, path)
+    codes = pixels[..., places]
+    if alpha_at is None or not is_multiplied(spec, path):
+        return codes
+    return straight(codes, pixels[..., alpha_at])
+
+
+def _luma(codes: NDArray[Any]) -> NDArray[Any]:
+    """Return the gray of codes (..., 3), in their type."""
+    gray = codes.astype(np.float32) @ np.array(_LUMA, np.float32)
+    return np.rint(gray).astype(codes.dtype) if codes.dtype == np.uint16 else gray
 
 
 def _lossy_compression(spec: Any) -> str | None:
@@ -297,11 +300,12 @@ def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Ima
     is_exr = target.suffix.lower() == ".exr"
     deep = deep or DeepImage(image.astype(np.uint16) * 257)
     height, width = image.shape[:2]
-    holds_alpha = alpha is not None and target.suffix.lower() not in PLATE_SUFFIXES
+    is_dpx = target.suffix.lower() == ".dpx"
+    holds_alpha = alpha is not None and not is_dpx
     spec = oiio.ImageSpec(
         width, height, 4 if holds_alpha else 3, oiio.HALF if is_exr else oiio.UINT16
     )
-    if target.suffix.lower() == ".dpx":
+    if is_dpx:
         spec.attribute("oiio:BitsPerSample", 10)
     light = DeepImage(np.zeros((1, 1, 3), np.float32), "linear")
     wanted = light if is_exr else DeepImage(np.zeros((1, 1, 3), np.uint16))
@@ -310,10 +314,14 @@ def _from_scratch(target: Path, image: Image, deep: DeepImage | None, alpha: Ima
     icc = None if deep.profile is None else deep.profile.icc
     same &= deep.profile is None or icc is not None
     codes = deep.codes if same else wanted.coded(deep.display(np.s_[:, :]))
-    if holds_alpha:
-        assert alpha is not None
-        spec.attribute("oiio:UnassociatedAlpha", 1)
-        codes = np.dstack([codes, alpha.astype(codes.dtype) * 257])
+    if alpha is not None:
+        share: Codes = alpha.astype(np.uint16) * np.uint16(257)
+        if is_exr:
+            share = alpha.astype(np.float32) / np.float32(255)
+        if is_exr or is_dpx:
+            codes = multiplied(cast(Codes, codes), share)
+        codes = codes if is_dpx else cast(Codes, np.dstack([codes, share]))
+        spec.attribute("oiio:UnassociatedAlpha", int(not is_exr))
     if same and icc is not None:
         spec.attribute("ICCProfile", f"uint8[{len(icc)}]", np.frombuffer(icc, np.uint8))
     return _filled(spec, np.ascontiguousarray(codes))
@@ -329,25 +337,3 @@ def _filled(spec: Any, pixels: NDArray[Any]) -> Any:
 
 def _eight_bits(values: NDArray[np.floating]) -> Image:
     return np.rint(255 * np.clip(np.nan_to_num(values), 0, 1)).astype(np.uint8)
-
-
-def _tiff_is_deep(path: Path) -> bool:
-    """Return whether a TIFF's first picture is RGB of 16 bits, by its tags."""
-    bits, kind, wide = 258, 262, 2
-    try:
-        with path.open("rb") as file:
-            order = {b"II": "<", b"MM": ">"}[file.read(2)]
-            file.seek(4)
-            file.seek(struct.unpack(f"{order}I", file.read(4))[0])
-            tags = {}
-            for _ in range(struct.unpack(f"{order}H", file.read(2))[0]):
-                tag, form, count, value = struct.unpack(f"{order}HHI4s", file.read(12))
-                tags[tag] = form, count, value
-            _, count, value = tags[bits]
-            if count > wide:
-                file.seek(struct.unpack(f"{order}I", value)[0])
-                value = file.read(2)
-            color = struct.unpack(f"{order}H", tags[kind][2][:2])[0]
-            return struct.unpack(f"{order}H", value[:2])[0] == 16 and color == 2 and count >= 3
-    except (OSError, KeyError, struct.error):
-        return False

@@ -55,6 +55,7 @@ class _Track:
     conversion: AudioConversion | None = None
     last_dts: int | None = None
     starts_at_zero: bool = False
+    lead: "AudioPacket | None" = None
 
 
 class AudioCopy:
@@ -183,9 +184,23 @@ class AudioCopy:
         if track.conversion is None:
             ticks = round(Fraction(shift) / base)
             packet.dts, packet.pts = packet.dts - ticks, packet.pts - ticks
-            self._mux(packet, track)
+            self._copy(packet, track)
             return
         self._convert(track.conversion, packet, track, shift)
+
+    def _copy(self, packet: AudioPacket, track: _Track) -> None:
+        """Write a packet, unless an edit of MP4 has cut it out: decoding may begin with it.
+
+        Those before 0 are unheard anyway, and the last one before a track's first is kept: with it
+        that one sounds as it should.
+        """
+        if packet.is_discard and cast(int, packet.pts) >= 0:
+            track.lead = packet if track.last_dts is None else None
+            return
+        if track.lead is not None:
+            self._mux(track.lead, track)
+            track.lead = None
+        self._mux(packet, track)
 
     def _convert(
         self, conversion: AudioConversion, packet: "AudioPacket | None", track: _Track, shift: float

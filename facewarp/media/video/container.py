@@ -37,6 +37,7 @@ READ_TAGS: Final[dict[str, Any]] = (
 """For `av.open`: tags that are no UTF-8 don't end reading, as is always so from PyAV 19 on."""
 
 _REORDERED = 17  # packets among which the one shown first is
+_LEAST_WAIT_S = 0.5  # of which an edit list is the cause, and not the order of pictures
 _MOST_WAIT_S = 10  # before the first picture of an MP4; what is more is a clock that started before
 _TEXT_FORMATS = ("tty",)  # FFmpeg plays any .txt as the screen of an old terminal
 
@@ -98,9 +99,7 @@ def length_of(container: InputContainer, stream: VideoStream) -> Fraction | None
     if container.duration is None:
         return None
     length = Fraction(container.duration, av.time_base)
-    if "matroska" in container.format.name:  # there it is the last time, not a length
-        length -= clock_origin(container)
-    return length
+    return length - _before_length(container)
 
 
 def promised_end(container: InputContainer, stream: VideoStream) -> tuple[float, float] | None:
@@ -109,15 +108,45 @@ def promised_end(container: InputContainer, stream: VideoStream) -> tuple[float,
     origin = clock_origin(container)
     length = length_of(container, stream)
     if stream.duration is not None and length is not None:
-        start = (stream.start_time or 0) * (fraction(stream.time_base) or 0)
-        return float(length + start - origin), margin
+        wait = (stream.start_time or 0) * (fraction(stream.time_base) or 0)
+        wait = 0 if length_holds_wait(container, stream) else wait
+        return float(length + wait - origin), margin
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
         end = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        return end - float(origin), margin
+        return end - float(_before_length(container)), margin
     if length is not None:  # of what lasts longest, which may be the sound
         return float(length), max(2.0, margin)
     return None
+
+
+def _before_length(container: InputContainer) -> Fraction:
+    """Return seconds to take off what a file tells as its length.
+
+    In Matroska that is the last time as FFmpeg and others write it, and the length as libmatroska
+    (mkvmerge) does.
+    """
+    if "matroska" not in container.format.name:
+        return Fraction(0)
+    tags = container.metadata
+    origin = clock_origin(container)
+    is_length = "libmatroska" in tags.get("encoder", tags.get("ENCODER", ""))
+    is_less = container.duration is not None and container.duration <= origin * av.time_base
+    return Fraction(0) if is_length or is_less else origin
+
+
+def length_holds_wait(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the length that an MP4 tells of its pictures has a wait before the first in it.
+
+    It has where an edit list cuts them. Else the index has pictures after so long.
+    """
+    base = fraction(stream.time_base)
+    wait, length = stream.start_time or 0, stream.duration
+    is_mp4 = "mp4" in container.format.name and stream.frames  # fragments have no whole index
+    if not is_mp4 or base is None or length is None or wait * base < _LEAST_WAIT_S:
+        return False
+    shown = (entry.timestamp for entry in reversed(stream.index_entries) if not entry.is_discard)
+    return next(shown, length) < length
 
 
 class FrameClock:

@@ -5,9 +5,11 @@ PyAV writes no such mark into MP4 and MOV. Matroska and WebM take that of stereo
 
 import struct
 from dataclasses import dataclass
-from typing import Final, Self, cast
+from typing import Final, Self
 
 import av
+
+from facewarp.media.yuv.side_data import side_data
 
 _INVERTED: Final = 1
 _TWO_VIEWS: Final = 8
@@ -78,7 +80,5 @@ class Eyes:
 
 def _numbers(picture: av.VideoFrame, kind: str, count: int) -> tuple[int, ...] | None:
     """Return the first whole numbers of a picture's side data; None without it."""
-    found = picture.side_data.get(kind)
-    if found is None:
-        return None
-    return struct.unpack(f"={count}i", bytes(cast(memoryview, found))[: 4 * count])
+    found = side_data(picture, kind)
+    return None if found is None else struct.unpack(f"={count}i", found[: 4 * count])

@@ -15,7 +15,6 @@ from av.video.stream import VideoStream
 
 from facewarp.errors import FacewarpError, shell_word
 from facewarp.media.frames import Frame, Source
-from facewarp.media.orientation import orientation_of
 from facewarp.media.prefetch import ReadAhead, queue_depth
 from facewarp.media.video.container import (
     COPY_AGAIN,
@@ -25,6 +24,7 @@ from facewarp.media.video.container import (
     fraction,
     is_bare,
     is_variable_rate,
+    length_holds_wait,
     length_of,
     open_container,
     rate_of,
@@ -51,6 +51,7 @@ from facewarp.media.video.stream_info import (
 )
 from facewarp.media.video.timeline import Timeline, chapters_of
 from facewarp.media.yuv.readable import refuse_unreadable
+from facewarp.media.yuv.side_data import orientation_of
 
 _log = logging.getLogger(__name__)
 
@@ -255,7 +256,8 @@ class VideoSource(Source):
         else:
             length = length_of(container, stream)
             before = clock_origin(container) - self.timeline.origin
-            if stream.duration is not None:  # of the pictures alone, which may set in late
+            is_of_pictures = stream.duration is not None  # alone, which may set in late
+            if is_of_pictures and not length_holds_wait(container, stream):
                 before += max(Fraction(0), Fraction(self.first_s) - before)
             self.duration_s = None if length is None else float(length + before)
         self.frame_count = stream.frames or None

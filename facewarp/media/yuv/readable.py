@@ -2,11 +2,12 @@
 
 import struct
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import av
 
 from facewarp.errors import FacewarpError, shell_word
+from facewarp.media.yuv.side_data import side_data
 
 _NAMES: Final = {
     8: "YCgCo",
@@ -63,11 +64,7 @@ def _is_dolby_vision_alone(picture: av.VideoFrame) -> bool:
 
     So does FFmpeg tell them: AVDOVIRpuDataHeader has profile 0 and the full range.
     """
-    try:
-        found = picture.side_data.get("DOVI_METADATA")
-    except ValueError:  # PyAV refuses pictures that also carry data it has no name for
-        return False
-    data = b"" if found is None else bytes(cast(Any, found))
+    data = side_data(picture, "DOVI_METADATA") or b""
     if len(data) < struct.calcsize("=QQQ"):
         return False
     header = data[struct.unpack_from("N", data)[0] :]

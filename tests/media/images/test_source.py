@@ -8,6 +8,7 @@ import pytest
 from facewarp.errors import FacewarpError
 from facewarp.media.images.files import read_picture
 from facewarp.media.images.source import natural_order
+from facewarp.media.sinks import open_sink
 from facewarp.media.sources import open_source
 
 GRAY = np.linspace(0, 255, 12 * 16).reshape(12, 16)
@@ -167,6 +168,34 @@ def test_natural_order():
     assert [path.name for path in ordered] == [
         "9.png", "10.png", "a1b9", "a1b10", "face.png", "Face1.png", "face2.png", "face10.png",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("spelled", ["{:04d}", "{:05d}"])  # as C counts the sign, or not
+@pytest.mark.parametrize("before", ["f_", "f.", ""])
+def test_numbers_below_0_come_before_0(tmp_path, before, spelled):
+    spellings = [spelled] * 3 + ["{:04d}"] * 3
+    names = [before + form.format(n) for form, n in zip(spellings, range(-3, 3), strict=True)]
+    for name in names:
+        save(tmp_path / f"{name}.png", RGB)
+    for path in (tmp_path / f"{before}%04d.png", tmp_path / f"{before}####.png", tmp_path):
+        with open_source(path, fps=10) as source:
+            frames = list(source)
+        assert [frame.path.stem for frame in frames] == names
+        assert [frame.time for frame in frames] == pytest.approx(np.arange(6) / 10)
+        if path != tmp_path:
+            assert [frame.index for frame in frames] == list(range(-3, 3))
+
+
+def test_numbers_below_0_stay_in_the_names_of_a_copy(tmp_path):
+    for number in (-11, -1, 0):
+        save(tmp_path / f"f_{number:04d}.png", RGB)
+    out = tmp_path / "out"
+    out.mkdir()
+    source = open_source(tmp_path / "f_####.png")
+    with open_sink(out / "g_%04d.png", like=source) as sink:
+        for frame in source:
+            sink.write(frame)
+    assert sorted(path.name for path in out.iterdir()) == ["g_-001.png", "g_-011.png", "g_0000.png"]
 
 
 def test_folder(tmp_path):

@@ -4,6 +4,7 @@ import av
 import pytest
 
 from facewarp.media.sources import open_source
+from tests.fixtures.edits import set_edits
 
 STEREO_PCM = ({"codec": "pcm_s16le"},)
 
@@ -183,3 +184,27 @@ def test_damaged_sound_that_is_converted_costs_its_moment_only(
     assert after.flashes == pytest.approx([0, 1, 2, 3], abs=0.03)
     assert after.beeps[0] == pytest.approx(after.flashes, abs=0.06)
     assert "damaged pieces of the sound" in caplog.text
+
+
+CUT = ((1.5, 0.7), (1.2, 2.3), (0.7, 0.5))  # seconds shown, and where they begin
+
+
+@pytest.mark.parametrize("out", ["out.mp4", "out.mov", "out.mkv"])
+def test_sound_that_an_edit_cut_out_does_not_come_back(make_flashes, measured, copied, out):
+    path = make_flashes("cut.mp4", seconds=4.0, sounds=({"codec": "aac"},))
+    set_edits(path, {"vide": CUT, "soun": CUT})
+    source = copied(path, out)
+    told, after = measured(path), measured(path.parent / out)
+    assert after.flashes == pytest.approx(told.flashes, abs=0.002)
+    assert len(after.beeps[0]) == len(told.beeps[0])
+    assert after.beeps[0] == pytest.approx(told.beeps[0], abs=0.03)
+    assert source.duration_s == pytest.approx(sum(seconds for seconds, _ in CUT), abs=0.05)
+
+
+def test_sound_that_sets_in_late_brings_no_more_than_it_needs(make_flashes, copied, contents):
+    path = make_flashes("late.mp4", seconds=4.0, sounds=({"codec": "aac"},))
+    set_edits(path, {"vide": [(3.0, 0.0)], "soun": [(1.5, None), (1.2, 2.3)]})
+    copied(path)
+    times = contents(path.parent / "out.mp4").sound_times
+    assert times[0] == pytest.approx(1.5, abs=0.05)
+    assert times[-1] == pytest.approx(2.7, abs=0.05)

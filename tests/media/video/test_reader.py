@@ -1,5 +1,7 @@
 import logging
 import os
+import re
+import struct
 import threading
 from fractions import Fraction
 
@@ -10,6 +12,7 @@ import pytest
 import facewarp.media.video.pixels.color_conversion
 from facewarp.errors import FacewarpError
 from facewarp.media.sources import open_source, read_video
+from tests.fixtures.edits import set_edits
 
 
 def test_constant_rate(make_clip):
@@ -296,3 +299,56 @@ def test_a_start_within_pictures_that_set_in_late_is_found(make_clip, name):
         assert source.duration_s == pytest.approx(1.4, abs=0.05)
     with pytest.raises(FacewarpError, match=r"ends at 1\.4\d? s"):
         open_source(path, 1.5)
+
+
+def test_a_wait_that_is_in_the_length_already_is_not_missing_at_the_end(make_clip, caplog):
+    path = make_clip("late.mp4", frames=60, sound="aac")
+    whole = [(2.4, 0.0)]
+    set_edits(path, {"vide": [(1.2, None), (1.0, 0.4)], "soun": whole})
+    with open_source(path) as source:
+        times = [frame.time for frame in source]
+        assert (times[0], times[-1]) == pytest.approx((1.2, 2.16))
+        assert source.duration_s == pytest.approx(2.2, abs=0.05)
+        assert not source.truncated
+    assert "cut short" not in caplog.text
+
+
+def test_pictures_stored_from_the_bottom_up_are_read(tmp_path, picture, colors_of):
+    with av.open(str(tmp_path / "player.avi"), "w") as container:
+        stream = container.add_stream("amv", rate=25, width=64, height=48, pix_fmt="yuvj420p")
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(picture((64, 48)), format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_source(tmp_path / "player.avi") as source:
+        source.keep_codes()
+        images = [frame.unpacked().image for frame in source]
+    assert len(images) == 40
+    assert np.abs(colors_of(images[-1]) - colors_of(picture((64, 48)))).max() < 20
+
+
+def told_by_libmatroska(path, seconds):
+    """Make a file of FFmpeg's one of mkvmerge's: it tells its length, and not its last time."""
+    data = path.read_bytes()
+    writer = data[data.index(b"Lavf") :].partition(b"W")[0][:13]
+    at = data.index(b"\x44\x89\x88") + 3  # Duration, 8 bytes
+    data = data[:at] + struct.pack(">d", 1000 * seconds) + data[at + 8 :]
+    data = data.replace(writer, b"libmatroska".ljust(len(writer)))
+    told = f"00:00:{seconds:012.9f}".encode()  # of the track, as a tag
+    path.write_bytes(re.sub(rb"\d\d:\d\d:\d\d\.\d{9}", told, data))
+
+
+@pytest.mark.parametrize("first", [50, 500])  # of ticks of 0.04 s: less and more than its length
+def test_a_length_of_mkvmerge_is_none_of_the_clock(make_clip, first, caplog):
+    path = make_clip("part-002.mkv", ticks=range(first, first + 60))
+    told_by_libmatroska(path, 2.4)
+    with av.open(str(path)) as container:
+        assert container.duration == 2_400_000
+        assert container.start_time == first * 40_000
+    with open_source(path, 2.0) as source:
+        assert source.duration_s == pytest.approx(2.4, abs=0.01)
+        times = [frame.time for frame in source]
+    assert times == pytest.approx(np.arange(50, 60) / 25)
+    assert not source.truncated
+    assert "cut short" not in caplog.text

@@ -27,6 +27,7 @@ from facewarp.media.video.pixels.tone_mapping import (
 )
 from facewarp.media.yuv.codes import StoredCodes
 from facewarp.media.yuv.conversion import UNTAGGED, WEIGHTS, codes_of, from_rgb_matrix, rgb_of
+from facewarp.media.yuv.side_data import side_data
 
 # Without these swscale takes a short cut that darkens every channel by 1 to 1.5 of 255 and
 # repeats chroma instead of interpolating it; planar RGB is its quickest way with them.
@@ -236,9 +237,11 @@ def ten_bit_codes(frame: Frame) -> NDArray[np.uint16]:
     """Return a frame's codes (H, W, 3) of 16 bits, on black where it has alpha."""
     if frame.deep is None:
         return frame.flattened().astype(np.uint16) * 257
-    if frame.deep.is_display and frame.deep.codes.dtype == np.uint16:
+    if frame.alpha is None and frame.deep.is_display and frame.deep.codes.dtype == np.uint16:
         return cast(NDArray[np.uint16], frame.deep.codes)
     shown = frame.deep.display(np.s_[:, :])
+    if frame.alpha is not None:
+        shown = shown * (frame.alpha.astype(np.float32) / np.float32(255))[..., None]
     return np.rint(65_535 * np.nan_to_num(shown).clip(0, 1)).astype(np.uint16)
 
 
@@ -283,6 +286,7 @@ def stored_codes(
         or picture.height % 2
         or picture.colorspace not in WEIGHTS
         or _is_mapped(picture)
+        or any(plane.line_size < 0 for plane in picture.planes)  # see `combs.lines_of`
     ):
         return None
     is_full = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
@@ -301,7 +305,7 @@ def description_of(picture: av.VideoFrame, *, keeps_hdr: bool = False) -> str | 
         name = describe(int(picture.color_primaries), int(picture.color_trc))
         if keeps_hdr:
             told = f"the video is {name}: read as BT.709, painted and written in its own colors"
-            left = [title for key, title in _DYNAMIC.items() if picture.side_data.get(key)]
+            left = [title for key, title in _DYNAMIC.items() if side_data(picture, key)]
             of_scenes = f"; {' and '.join(left)}, brightness told scene by scene, is left out"
             return told + of_scenes if left else told
         return f"the video is {name}: read as BT.709, tone-mapped, with 8 bits a channel"

@@ -15,11 +15,12 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facewarp.media.frames import DeepImage, HDRImage, Image
-from facewarp.media.orientation import Orientation, fit_within, orientation_of
+from facewarp.media.orientation import Orientation, fit_within
 from facewarp.media.video.container import fraction, open_container
 from facewarp.media.video.pixels.color_conversion import RGBReader, stored_codes
 from facewarp.media.video.stream_info import Crop
 from facewarp.media.yuv.codes import StoredCodes
+from facewarp.media.yuv.side_data import orientation_of
 
 Stored = TypeVar("Stored", bound=NDArray[Any])
 _log = logging.getLogger(__name__)

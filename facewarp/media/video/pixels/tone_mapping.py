@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import av
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from facewarp.media.frames import HDRImage
 from facewarp.media.gamut import BT709, BT2020, CHROMATICITIES, gamut_matrix
+from facewarp.media.yuv.side_data import side_data
 
 FloatArray = NDArray[np.float64]
 
@@ -222,20 +223,12 @@ class HDRFormat:
         transfer = int(picture.color_trc)
         if transfer not in _NAMES:
             return None
-        data: dict[str, bytes] = {}
-        try:
-            for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):
-                found = picture.side_data.get(name)
-                if found is not None:
-                    data[name] = bytes(cast(Any, found))
-        except ValueError:  # PyAV refuses pictures that also carry data it has no name for
-            pass
         return cls(
             int(picture.colorspace),
             int(picture.color_primaries),
             transfer,
-            _mastering(data.get("MASTERING_DISPLAY_METADATA", b"")),
-            _light_level(data.get("CONTENT_LIGHT_LEVEL", b"")),
+            _mastering(side_data(picture, "MASTERING_DISPLAY_METADATA") or b""),
+            _light_level(side_data(picture, "CONTENT_LIGHT_LEVEL") or b""),
         )
 
 

@@ -54,6 +54,8 @@ def lines_of(picture: av.VideoFrame) -> Lines | None:
     if not has_plane or pixel_format.is_big_endian or picture.height < _LEAST_LINES:
         return None
     plane = picture.planes[0]
+    if plane.line_size < 0:  # stored from the bottom up: PyAV gives what lies behind it
+        return None
     codes = np.frombuffer(memoryview(plane), np.dtype(np.uint8 if first.bits == 8 else np.uint16))
     rows = codes.reshape(-1, plane.line_size // codes.itemsize)[: picture.height]
     step = -(-picture.width * picture.height // _SAMPLES)
