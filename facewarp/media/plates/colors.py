@@ -1,5 +1,6 @@
 """What the values of plates mean: their transfer, profile and primaries."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,16 +16,39 @@ from facewarp.media.gamut import BT709, CHROMATICITIES, matrix_between
 from facewarp.media.transfer import Profile, Transfer
 
 _SAME_PRIMARIES: Final = 0.01
+_TELLS_TRANSFER: Final = (62, 28)  # libavcodec of FFmpeg 8.1
 
 
-def transfer_of(spec: Any, path: Path) -> Transfer:
-    """Return what a plate's values are, by its kind and its header."""
+def _nobody(text: str) -> None:
+    """Tell nobody."""
+
+
+def transfer_of(spec: Any, path: Path, note: Callable[[str], None] = _nobody) -> Transfer:
+    """Return what a plate's values are, by its kind and its header.
+
+    FFmpeg up to 8.0 tells linear light of every DPX, and has light in its EXR only where it is
+    asked for it (`findings/ffmpeg-dpx-says-linear.sh`).
+    """
     if path.suffix.lower() == ".exr":
+        if spec.get_string_attribute("writer") == "lavc":
+            note(
+                "an EXR by FFmpeg: taken for linear light, as of any EXR; where FFmpeg was given a "
+                "clip without -vf zscale=t=linear it holds the clip's codes: write PNG or DPX then"
+            )
         return "linear"
     told = spec.get_string_attribute("dpx:Transfer").lower()
     if "log" in told or "density" in told:
         return "log"
+    if told == "linear" and _tells_all_linear(spec):
+        note("a DPX by FFmpeg, which tells linear light of all: taken as a screen shows its codes")
+        return "display"
     return "linear" if told == "linear" else "display"
+
+
+def _tells_all_linear(spec: Any) -> bool:
+    """Return whether a DPX is by an FFmpeg that tells linear light whatever its codes are."""
+    found = re.match(r"Lavc(\d+)\.(\d+)", str(spec.get_string_attribute("Software")))
+    return found is not None and (int(found[1]), int(found[2])) < _TELLS_TRANSFER
 
 
 def plate_profile(spec: Any, path: Path, note: Callable[[str], None]) -> Profile | None:

@@ -11,6 +11,7 @@ from facewarp.errors import FacewarpError
 from facewarp.media.frames import PLATE_SUFFIXES, DeepImage, Image
 from facewarp.media.plates.alpha import Codes, is_multiplied, multiplied, straight
 from facewarp.media.plates.colors import loses_primaries, plate_profile, to_bt709, transfer_of
+from facewarp.media.plates.dpx import without_pixels
 from facewarp.media.plates.tiff import tiff_is_deep
 from facewarp.system.installation import install_command
 
@@ -113,7 +114,7 @@ def read_plate(
             alpha = None
     deep = DeepImage(
         values,
-        transfer_of(spec, path),
+        transfer_of(spec, path, note),
         to_bt709(spec, note),
         profile=plate_profile(spec, path, note),
     )
@@ -250,6 +251,7 @@ def _replaced(like: Path, deep: DeepImage) -> Any:
     oiio = openimageio()
     old = _opened(like)
     spec = old.spec()
+    without_pixels(spec, like)
     kind = oiio.UINT16 if deep.codes.dtype == np.uint16 else oiio.FLOAT
     pixels = _pixels(old, kind, like)
     places, alpha_at = _places(spec, like)

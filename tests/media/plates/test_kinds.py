@@ -2,7 +2,9 @@
 
 import struct
 import zlib
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -162,3 +164,48 @@ def test_an_exr_that_is_no_light_of_red_green_and_blue_is_refused(tmp_path, name
     assert oiio.ImageBuf(spec).write(str(path))
     with pytest.raises(FacewarpError, match=says):
         list(open_source(path))
+
+
+def by_ffmpeg(path, values):
+    """A DPX of 10 bits as FFmpeg up to 8.0 writes it: "linear", and pixels at 1664."""
+    encoder = av.CodecContext.create("dpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = values.shape[1], values.shape[0], "gbrp10le"
+    encoder.time_base = Fraction(1, 25)
+    picture = av.VideoFrame(encoder.width, encoder.height, "gbrp10le")
+    for plane, channel in zip(picture.planes, (1, 2, 0), strict=True):
+        rows = np.frombuffer(plane, np.uint16).reshape(plane.height, -1)
+        rows[:, : plane.width] = values[..., channel]
+    packets = [*encoder.encode(picture), *encoder.encode(None)]
+    data = bytearray(b"".join(map(bytes, packets)))
+    data[160:260] = b"Lavc61.3.100".ljust(100, b"\0")
+    data[801:803] = 2, 2
+    path.write_bytes(data)
+    return path
+
+
+def test_a_dpx_of_ffmpeg_is_no_light_and_its_pixels_are_no_timecode(tmp_path, rng):
+    values = rng.integers(0, 1024, (48, 64, 3), dtype=np.uint16)
+    path = by_ffmpeg(tmp_path / "a.dpx", values)
+    told = oiio.ImageBuf(str(path)).spec()
+    assert told.get_string_attribute("dpx:Transfer") == "Linear"
+    assert told.getattribute("smpte:TimeCode") is not None
+    with open_source(path) as source, open_sink(tmp_path / "out.dpx", like=source) as sink:
+        for frame in source:
+            assert np.abs(frame.image - values / 1023 * 255).max() <= 1
+            sink.write(frame)
+        assert ["by FFmpeg" in note for note in source.notes] == [True]
+    out = oiio.ImageBuf(str(tmp_path / "out.dpx"))
+    assert (out.get_pixels(oiio.UINT16) >> 6 == values).all()
+    names = {attribute.name for attribute in out.spec().extra_attribs}
+    assert not names & {"smpte:TimeCode", "dpx:TimeCode", "smpte:KeyCode", "dpx:SlateInfo"}
+    assert not {name for name in names if "Rate" in name}
+    assert np.abs(shown(tmp_path / "out.dpx") - shown(path)).max() == 0
+
+
+def test_an_exr_of_ffmpeg_is_light_and_said_to_be_taken_so(tmp_path):
+    spec = oiio.ImageSpec(9, 8, 3, oiio.FLOAT)
+    spec.attribute("writer", "lavc")
+    assert oiio.ImageBuf(spec).write(str(tmp_path / "a.exr"))
+    source = open_source(tmp_path / "a.exr")
+    assert next(iter(source)).deep.transfer == "linear"
+    assert ["zscale=t=linear" in note for note in source.notes] == [True]
