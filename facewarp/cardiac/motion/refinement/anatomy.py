@@ -46,6 +46,30 @@ def heart_window(parts: Tensor, around: int) -> tuple[tuple[slice, ...], Tensor]
     return (whole, whole, whole, *spans), (shares[0][:, None] * shares[1])[None, None, None]
 
 
+def keep_right_ventricle(
+    velocity: Tensor, found: Tensor, parts: Tensor, settings: Refinement
+) -> Tensor:
+    """Replace a velocity in and around the right ventricle by one fitted within each slice.
+
+    A fit over several slices loses the right ventricle's own motion: its base comes down further
+    than the left one's, and its free wall moves otherwise in each slice. What is known of the left
+    ventricle is to be put in afterwards, for next to its wall this holds too.
+
+    Args:
+        velocity: ``(B, 3, d, h, w)`` of `fit_velocity`.
+        found: the network's two fields, as `fit_velocity` takes them.
+        parts: ``(2 B, K, d, h, w)``, all fixed images before all moving ones.
+        settings: window of the fit, and how far around the ventricle it reaches.
+    """
+    window, reach = settings.right_window, settings.right_reach
+    within = replace(settings, fit_window=window, through_window=window, fits=0)
+    fitted = fit_velocity(found, torch.zeros_like(parts[:, HeartPart.BACKGROUND]), within)
+    box, margin = (1, 2 * reach + 1, 2 * reach + 1), (0, reach, reach)
+    near = torch.nn.functional.max_pool3d(right_ventricle(parts)[:, None], box, 1, margin)
+    left = torch.maximum(*parts[:, HeartPart.MYOCARDIUM :].sum(1, keepdim=True).chunk(2))
+    return torch.lerp(velocity, fitted, near * (1 - left))
+
+
 def smooth_along_wall(
     velocity: Tensor, found: Tensor, parts: Tensor, settings: Refinement
 ) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 from facewarp.cardiac.motion.refinement.anatomy import (
     around_left_ventricle,
     heart_window,
+    keep_right_ventricle,
     shorten_evenly,
     smooth_along_wall,
 )
@@ -104,6 +105,8 @@ def refine_coarsely(
     finer = _is_finer(finest, shape)
     velocity = fit_velocity(found, parts[:, HeartPart.BACKGROUND], settings)
     if finer:
+        if pair.one_heart:
+            velocity = keep_right_ventricle(velocity, found, parts, settings)
         velocity = smooth_along_wall(velocity, found, parts, settings)
         velocity = shorten_evenly(velocity, parts) if pair.one_heart else velocity
         target, along = parts, settings.along

@@ -35,6 +35,9 @@ class Refinement:
         fit_window: box widths along z, y, x, in voxels of the network's grid, of the B-splines
             that velocities in the slices are fitted with.
         through_window: likewise of those through the slices.
+        right_window: likewise of those of the right ventricle, in all directions, where parts are
+            finer.
+        right_reach: voxels of the network's grid around the right ventricle in which that holds.
         still: weight, in the ridge's unit, of the motion through the slices as the network has
             it: slices 10 mm apart hardly tell it.
         loose: share of `still` that the right ventricle is free of: its base comes down further
@@ -58,6 +61,8 @@ class Refinement:
     fits: int = 1
     fit_window: tuple[int, int, int] = (5, 5, 5)
     through_window: tuple[int, int, int] = (7, 5, 5)
+    right_window: tuple[int, int, int] = (1, 3, 3)
+    right_reach: int = 3
     still: float = 2.5
     loose: float = 0.94
     along: float = 0.3

@@ -218,6 +218,29 @@ def test_the_right_ventricle_descends_by_itself() -> None:
     assert down(kept, 1) > 0.4
 
 
+def test_the_right_ventricle_moves_in_each_slice_as_the_network_has_it() -> None:
+    """Its free wall moves otherwise from slice to slice; what is known of the left one stays."""
+    first, place = beating(5.0, 1), 3
+    still, out = ImagePair(finer(first), finer(first)), torch.zeros(1, 3, *SHAPE)
+    alone = Refinement(coarse=Level(0), fine=Level(0))
+    free = first[0, 1] > 0.8
+    out[0, 0, place] = torch.where(first[0, 1, place] > 0.3, 1.0, 0.0)
+
+    def moved(settings: Refinement, *, one_heart: bool = True) -> torch.Tensor:
+        pair = replace(still, one_heart=one_heart)
+        return resize_field(refine(pair, out, -out, settings)[0], SHAPE)[0, 0]
+
+    kept, wide = moved(alone), moved(replace(alone, right_window=(5, 5, 5)))
+    assert float(kept[place][free[place]].mean()) > 0.6
+    assert float(wide[place][free[place]].mean()) < 0.4
+    beside = place + 2
+    assert float(kept[beside][free[beside]].abs().mean()) < 0.05
+    left = first[0, 2:].sum(0) > 0.9
+    apart = moved(alone, one_heart=False)  # two hearts: nothing is kept
+    assert float((kept - apart)[left].abs().mean()) < 0.05
+    assert float((kept - apart)[place][free[place]].mean()) > 0.3
+
+
 def test_motion_along_the_wall_is_smooth() -> None:
     """No edge tells it: waves along the wall are smoothed away, contraction is not."""
     parts = finer(beating(5.0, 1)), finer(beating(4.0, 1))
