@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,8 @@ from facewarp.errors import FacewarpError, nothing_there
 from facewarp.system.user_folders import files_below
 
 INFO: Final = "Info.cfg"
+_NAMED: Final = 4  # files
+_FEW_PHASES: Final = 3  # as of a pair of moments, or of a part of a cine
 _LEAST_PX: Final = 16
 _MANY: Final = 64  # slices or phases that no cine of few pixels has
 _SLICES_OF_HEART: Final = 6  # with fewer a stack may be a part of a heart
@@ -203,7 +206,19 @@ def open_cine(
         raise FacewarpError(what, place, fix)
     data, slice_mm = cine.volume.data, cine.volume.spacing_mm[2]
     cine = _saying(cine, [*about_doubled(data, slice_mm), *about_slice_order(data, slice_mm)])
+    cine = _saying(cine, _about_few(cine))
     return _saying(cine, _about_order(cine)) if cine.is_whole else cine
+
+
+def _about_few(cine: Cine) -> list[str]:
+    """Return what is to be said of so few phases that they must be chosen ones."""
+    count = cine.volume.phases
+    if count > _FEW_PHASES or cine.info is not None:
+        return []
+    return [
+        f"the cine has {count} phases: where end-diastole and end-systole are not among them, the "
+        "ejection fraction is too small"
+    ]
 
 
 def _about_order(cine: Cine) -> list[str]:
@@ -238,6 +253,7 @@ def _open_folder(folder: Path, options: ReadOptions) -> Cine:
     whole = [p for p in files if _is_whole_cine(p, files)]
     if len(whole) == 1 or len(files) == 1:
         cine = _from_file((whole or files)[0], name, info, options)
+        said += _about_others(cine.path, files)
         return _saying(replace(cine, path=folder, labels=labels), said)
     if images and set(images.values()) == set(files):
         numbered = images
@@ -267,6 +283,21 @@ def _no_cine(folder: Path) -> FacewarpError:
         path, way = found
         return FacewarpError(f"{what}, but {path.name}", folder, way)
     return FacewarpError(what, folder, "Give the folder or the file that holds the cine.")
+
+
+def _about_others(cine: Path, files: Sequence[Path]) -> list[str]:
+    """Return what is to be said of files over time beside the one that is read.
+
+    A converter may have split a cine: dcm2niix makes several stacks of one in several files.
+    """
+    others = [path.name for path in files if path != cine and axes_of(path) == 4]
+    if not others:
+        return []
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [
+        f"read: {cine.name}, for its name; left out, though they are cines too: "
+        f"{', '.join(others[:_NAMED])}{more}"
+    ]
 
 
 def _is_whole_cine(path: Path, files: list[Path]) -> bool:

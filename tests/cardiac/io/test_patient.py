@@ -107,6 +107,25 @@ def test_a_patients_folder_with_the_whole_cine(tmp_path, phases):
     }
 
 
+def test_other_cines_beside_the_one_that_is_read_for_its_name_are_named(tmp_path, phases):
+    """dcm2niix makes several stacks of a cine that lies in several files."""
+    save(tmp_path / "5_cine.nii.gz", phases)
+    assert "left out" not in "".join(open_cine(tmp_path).volume.warnings)
+    for name in ("5_cinea", "5_cineb"):
+        save(tmp_path / f"{name}.nii.gz", phases[:, :3])
+    cine = open_cine(tmp_path)
+    assert cine.volume.phases == 12
+    said = "read: 5_cine.nii.gz, for its name; left out, though they are cines too: 5_cinea.nii.gz"
+    assert said in "".join(cine.volume.warnings)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_cine_of_two_or_three_phases_is_said(tmp_path, phases, count):
+    save(tmp_path / "few.nii.gz", phases[:count])
+    said = "".join(open_cine(tmp_path / "few.nii.gz").volume.warnings)
+    assert (f"the cine has {count} phases: where end-diastole" in said) == (count < 4)
+
+
 def test_a_patients_folder_with_single_frames(tmp_path, phases):
     folder = info(tmp_path / "patient007", ed=2, es=9)
     for frame in (2, 9):
