@@ -10,6 +10,7 @@ import PIL.Image
 
 from facewarp.errors import FacewarpError
 from facewarp.media.frames import STILL_RATE, Frame, Source, time_base_of
+from facewarp.media.images.apng import Canvas
 from facewarp.media.images.files import (
     DAMAGE,
     MAX_PIXELS,
@@ -58,6 +59,7 @@ class AnimationSource(Source):
         super().__init__(path)
         self.start, self.end = start, end
         self.time_base = Fraction(1, 1000)
+        self._canvas: Canvas | None = None
         with open_picture(path) as picture:
             self._pages = pages_of(picture)
             self._is_timed = picture.format != "TIFF" and rate is None
@@ -83,7 +85,7 @@ class AnimationSource(Source):
             for place, page in enumerate(self._pages):
                 try:
                     picture.seek(page)
-                    shown = decode(picture, self.path)
+                    shown = decode(self._composed(picture, place), self.path)
                 except (FacewarpError, *DAMAGE) as error:
                     _log.warning(
                         "%s: damaged, %d of %d pictures could be read (%s)",
@@ -106,6 +108,17 @@ class AnimationSource(Source):
             what = "there are no pictures in the range asked for"
             raise FacewarpError(what, self.path, "Change --start or --end.")
         self.exhausted = not is_cut
+
+    def _composed(self, picture: PIL.Image.Image, place: int) -> PIL.Image.Image:
+        """Return the picture that an open file is at, as all before it leave it."""
+        if picture.format != "PNG":
+            return picture
+        if place == 0 or self._canvas is None:
+            self._canvas = Canvas(self.path)
+        picture.load()
+        composed = PIL.Image.fromarray(self._canvas.picture(place))
+        composed.info = {key: told for key, told in picture.info.items() if key != "transparency"}
+        return composed
 
     def _largest(self, picture: PIL.Image.Image) -> tuple[int, int]:
         """(width, height) px in which every page of a TIFF fits; the canvas of other formats."""
