@@ -23,7 +23,13 @@ from facewarp.cardiac.io.slices.dicom_tags import modality_word
 from facewarp.cardiac.io.slices.label_maps import has_few_values
 from facewarp.cardiac.io.slices.slice_image import SliceImage, component_in
 from facewarp.cardiac.io.slices.stack import assemble
-from facewarp.cardiac.io.timing import ReadOptions, missing_phase, settle_timing
+from facewarp.cardiac.io.timing import (
+    IN_SECONDS,
+    ReadOptions,
+    in_seconds,
+    missing_phase,
+    settle_timing,
+)
 from facewarp.cardiac.io.volume import Volume
 from facewarp.errors import FacewarpError
 
@@ -192,6 +198,9 @@ def _phases(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
     step = None
     if triggers is not None and len(triggers) > 1:
         step = (triggers[-1] - triggers[0]) / (len(triggers) - 1) / 1000
+        if in_seconds(step, len(triggers)):
+            said.append(IN_SECONDS)
+            step *= 1000
     timing = settle_timing(
         step, "TriggerDelayTime", len(volumes), cycles_beside(first.path), folder, options
     )
@@ -266,10 +275,12 @@ def _slices(volumes: list[Volume], folder: Path, options: ReadOptions) -> Volume
         chosen,
         lambda image: pixels[image.file, image.frame],
         folder,
-        replace(options, spacing_mm=None),
+        options,
         [*known, *said],
     )
-    return replace(found, oriented=volumes[0].oriented, sources=())
+    twice = [text for text in found.warnings if text.startswith("--spacing")][1:]
+    warnings = tuple(text for text in found.warnings if text not in twice)
+    return replace(found, oriented=volumes[0].oriented, sources=(), warnings=warnings)
 
 
 def _images_of(

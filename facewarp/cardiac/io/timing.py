@@ -26,6 +26,7 @@ _GAP: Final = 1.8  # times the usual step, in which a phase may be missing
 _LEAST_STEPS: Final = 4
 _COVERED: Final = 0.9  # share of the RR interval from which phases count as a whole cycle
 
+IN_SECONDS: Final = "trigger times are in seconds, not in milliseconds: they are taken so"
 RATE_FIX: Final = "Say which is right: --heart-rate BPM (or --time-step MS)."
 
 
@@ -153,6 +154,11 @@ def settle_timing(
 def is_cycle(seconds: float) -> bool:
     """Whether an RR interval is one that people have."""
     return CYCLE_S[0] <= seconds <= CYCLE_S[1]
+
+
+def in_seconds(step_s: float, phases: int) -> bool:
+    """Whether a step that was taken for milliseconds makes a heartbeat in seconds alone."""
+    return not is_cycle(step_s * phases) and is_cycle(1000 * step_s * phases)
 
 
 def missing_phase(times: Sequence[float]) -> str:

@@ -49,6 +49,26 @@ def test_files_of_one_slice_and_all_phases_are_stacked(folder, cine):
     in_order(open_cine(folder).volume)
 
 
+@pytest.mark.parametrize("spacing", [(1.5, 1.5, 9.0), (1.2, 1.5, 8.0), (1.2, 1.3, 10.0)])
+def test_a_spacing_that_the_user_gives_is_that_of_single_slices_too(folder, cine, spacing):
+    """It was said to be used, and slices stayed as far apart as their positions."""
+    for z in range(6):
+        put(folder / f"{20 - z}_cine.nii.gz", cine[:, z : z + 1], z)
+    volume = open_cine(folder, ReadOptions(spacing_mm=spacing)).volume
+    assert volume.spacing_mm == pytest.approx(spacing)
+    (said,) = [text for text in volume.warnings if "--spacing says" in text]
+    assert "the first is used" in said
+    in_order(volume)
+
+
+def test_trigger_times_in_seconds_beside_files_are_taken_so(folder, cine):
+    for t in range(12):
+        put(folder / f"cine_{t:02}.nii.gz", cine[t], TriggerDelayTime=0.07 * t)
+    volume = open_cine(folder).volume
+    assert volume.time_step_s == pytest.approx(0.07)
+    assert "trigger times are in seconds" in "".join(volume.warnings)
+
+
 def test_files_of_one_slice_of_one_phase_are_stacked_by_trigger_time(folder, cine):
     """dcm2niix's output for Philips where trigger times differ from slice to slice."""
     for t, z in np.ndindex(12, 6):

@@ -25,7 +25,13 @@ from facewarp.cardiac.io.placement import (
 from facewarp.cardiac.io.slices.phase_order import sort_phases
 from facewarp.cardiac.io.slices.slice_grid import StackGrid, fit_grid, usual_picture
 from facewarp.cardiac.io.slices.slice_image import SliceImage, by_position, without_copies
-from facewarp.cardiac.io.timing import ReadOptions, is_cycle, settle_timing
+from facewarp.cardiac.io.timing import (
+    IN_SECONDS,
+    ReadOptions,
+    in_seconds,
+    is_cycle,
+    settle_timing,
+)
 from facewarp.cardiac.io.volume import Volume
 from facewarp.core.arrays import FloatArray
 from facewarp.errors import FacewarpError
@@ -264,8 +270,8 @@ def _step_s(
     spans = np.array([((m[-1].trigger_ms or 0) - (m[0].trigger_ms or 0)) for m in slices])
     steps = spans / (count - 1) / 1000
     step = float(np.median(steps))
-    if not is_cycle(step * count) and is_cycle(1000 * step * count):
-        said.append("trigger times are in seconds, not in milliseconds: they are taken so")
+    if in_seconds(step, count):
+        said.append(IN_SECONDS)
         steps, step = steps * 1000, step * 1000
     cycle = next(filter(is_cycle, cycles_s.values()), None)
     if cycle is not None and _PERCENT[0] <= 1000 * step * count <= _PERCENT[1]:
