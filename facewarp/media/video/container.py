@@ -285,6 +285,27 @@ def _not_a_video(path: Path) -> FacewarpError:
     return FacewarpError(what, path, "Its suffix or its content is of neither: give another file.")
 
 
+def joined_files(path: Path) -> int:
+    """Return how many MP4 or MOV files stand in one, one after the other, as `cat` joins them.
+
+    FFmpeg, and any player, reads the first one's description alone. 0 for other files.
+    """
+    count, at, size = 0, 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if at == 0 and kind != b"ftyp":
+                return 0
+            count += kind == b"ftyp"
+            if length == 1:
+                length = int.from_bytes(file.read(8))
+            if length < 8:  # 0: up to the end of the file
+                break
+            at += length
+    return count
+
+
 def cut_after_whole_fragments(path: Path) -> None:
     """Cut an MP4 or MOV that is written in fragments after the last one that is whole.
 

@@ -24,6 +24,7 @@ from facewarp.media.video.container import (
     fraction,
     is_bare,
     is_variable_rate,
+    joined_files,
     length_holds_wait,
     length_of,
     open_container,
@@ -388,6 +389,11 @@ class VideoSource(Source):
             self.note(
                 f"of {len(others) + 1} video streams number {stream.index} is read "
                 f"({stream.width}x{stream.height}); left out: {sizes}"
+            )
+        if "mp4" in container.format.name and (files := joined_files(self.path)) > 1:
+            self.note(
+                f"{files} MP4 files stand in it, one after the other, and the first alone can be "
+                "read right: join them by ffmpeg -f concat"
             )
         if self.timeline.jumps:
             second, step = self.timeline.jumps[0]

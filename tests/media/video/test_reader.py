@@ -352,3 +352,15 @@ def test_a_length_of_mkvmerge_is_none_of_the_clock(make_clip, first, caplog):
     assert times == pytest.approx(np.arange(50, 60) / 25)
     assert not source.truncated
     assert "cut short" not in caplog.text
+
+
+@pytest.mark.parametrize("options", [{}, {"movflags": "frag_keyframe+empty_moov"}])
+def test_mp4_files_joined_by_cat_are_said_to_be_so(make_clip, options):
+    path = make_clip("a.mp4", container_options=options)
+    one = path.read_bytes()
+    with open_source(path) as source:
+        assert source.notes == []
+    path.write_bytes(one + one)
+    with open_source(path) as source:
+        assert ["2 MP4 files stand in it" in note for note in source.notes] == [True]
+        assert len(list(source)) >= 12
