@@ -2,10 +2,11 @@
 
 import io
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -16,6 +17,9 @@ from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.errors import FacewarpError
 from facewarp.system.atomic_files import check_target, write_error, written
 from facewarp.system.installation import install_command
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 SUFFIXES: Final = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "pt2": ".pt2"}
 """Every format, and how its files end."""
@@ -74,9 +78,20 @@ def _onnx(net: GuidedRegistration, graph: str, target: Path, about: dict[str, st
     import onnx
 
     proto = onnx.load_from_string(model)
+    _name_batch(proto)
     onnx.helper.set_model_props(proto, about)
     with written(target) as file:
         file.write_bytes(proto.SerializeToString())
+
+
+def _name_batch(proto: "ModelProto") -> None:
+    """Call the open batch size ``batch``, by which tools ask for it; PyTorch numbers its name."""
+    graph = proto.graph
+    numbered = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = re.sub(rf"\b{re.escape(numbered)}\b", "batch", size.dim_param)
 
 
 def _openvino(net: GuidedRegistration, graph: str, target: Path, about: dict[str, str]) -> None:

@@ -180,7 +180,8 @@ def sample(
         raise ValueError(f"points {tuple(points.shape)} do not fit image {tuple(image.shape)}")
     factor, shift = _normalizer(spatial_shape(image), points.device, points.dtype)
     # Before the axes move: converted graphs are slow at arithmetic over a last axis of two.
-    normalized = torch.movedim(points * factor + shift, 1, -1)
+    # Permuted, not by movedim, which converters to ncnn leave as it is.
+    normalized = (points * factor + shift).permute(0, *range(2, points.ndim), 1)
     return _sample_normalized(image, normalized, mode, padding)
 
 

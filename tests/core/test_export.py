@@ -42,6 +42,7 @@ def inputs_of(model, graph):
 def run_onnx(path, inputs):
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(path))
+    assert {port.shape[0] for port in session.get_inputs()} == {"batch"}
     named = {
         port.name: value.numpy() for port, value in zip(session.get_inputs(), inputs, strict=True)
     }

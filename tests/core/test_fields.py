@@ -413,3 +413,12 @@ def test_a_cell_turned_inside_out_between_its_corners_is_found():
     ], 1)  # fmt: skip
     torch.testing.assert_close(found[:, 1].flatten(1), corners[:, 4:])
     assert ((found[:, 0, 0, 0] < 0) & (corners.amin(1) > 0)).any()
+
+
+def test_sampling_is_traced_in_operators_that_converters_know():
+    image, points = torch.rand(1, 2, 5, 6), pixel_grid((5, 6))
+    traced = torch.jit.trace(
+        lambda *given: fields.sample(*given), (image, points), check_trace=False
+    )
+    assert "aten::movedim" not in str(traced.graph)
+    assert "aten::permute" in str(traced.graph)

@@ -24,30 +24,37 @@ TRACING: Final = threading.RLock()
 """Held while a network is exported or converted: torch traces one at a time in a process."""
 
 
-class PartsGraph(nn.Module):
+class _GraphOfNetwork(nn.Module):
+    """A graph of a network, which it names once: converters take layers of two names for data."""
+
+    def __init__(self, net: GuidedRegistration) -> None:
+        super().__init__()
+        self.net = net
+
+    def _parts(self, images: Tensor) -> Tensor:
+        return self.net.features(images).softmax(1)
+
+    def _fields(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        totals, _ = self.net.register(*(self.net.guidance_of(p) for p in (fixed, moving)))
+        return totals[-1]
+
+
+class PartsGraph(_GraphOfNetwork):
     """Graph of images to part probabilities."""
 
     inputs = ("images",)
     outputs = ("parts",)
 
-    def __init__(self, net: GuidedRegistration) -> None:
-        super().__init__()
-        self.net = net
-
     def forward(self, images: Tensor) -> Tensor:
         """Part probabilities ``(B, K, *feature_shape)`` of images ``(B, 1, *grid_shape)``."""
-        return self.net.features(images).softmax(1)
+        return self._parts(images)
 
 
-class FieldsGraph(nn.Module):
+class FieldsGraph(_GraphOfNetwork):
     """Graph of the part probabilities of pairs to their fields."""
 
     inputs = ("fixed", "moving")
     outputs = ("fields",)
-
-    def __init__(self, net: GuidedRegistration) -> None:
-        super().__init__()
-        self.net = net
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Fields ``(B, n, *field_shape)`` in px of that grid, from fixed into moving.
@@ -56,20 +63,14 @@ class FieldsGraph(nn.Module):
             fixed: probabilities of the fixed images ``(B, K, *feature_shape)``.
             moving: probabilities of the moving images.
         """
-        totals, _ = self.net.register(*(self.net.guidance_of(p) for p in (fixed, moving)))
-        return totals[-1]
+        return self._fields(fixed, moving)
 
 
-class BothWaysGraph(nn.Module):
+class BothWaysGraph(_GraphOfNetwork):
     """Graph of images and a template to parts and the fields of both directions."""
 
     inputs = ("images", "template")
     outputs = ("parts", "fields")
-
-    def __init__(self, net: GuidedRegistration) -> None:
-        super().__init__()
-        self.parts = PartsGraph(net)
-        self.fields = FieldsGraph(net)
 
     def forward(self, images: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
         """Parts ``(B, K, ...)`` and fields ``(2 B, n, ...)``: images fixed, then template fixed.
@@ -78,8 +79,8 @@ class BothWaysGraph(nn.Module):
             images: ``(B, 1, *grid_shape)`` in [0, 1].
             template: the template's soft labels ``(B, K, *feature_shape)``.
         """
-        parts = self.parts(images)
-        return parts, self.fields(torch.cat([parts, template]), torch.cat([template, parts]))
+        parts = self._parts(images)
+        return parts, self._fields(torch.cat([parts, template]), torch.cat([template, parts]))
 
 
 class FromTemplateGraph(BothWaysGraph):
@@ -92,25 +93,20 @@ class FromTemplateGraph(BothWaysGraph):
             images: ``(B, 1, *grid_shape)`` in [0, 1].
             template: the template's soft labels ``(B, K, *feature_shape)``.
         """
-        parts = self.parts(images)
-        return parts, self.fields(template, parts)
+        parts = self._parts(images)
+        return parts, self._fields(template, parts)
 
 
-class PairGraph(nn.Module):
+class PairGraph(_GraphOfNetwork):
     """Graph of two images to the field from the first into the second, and the parts of both."""
 
     inputs = ("fixed", "moving")
     outputs = ("field", "parts_fixed", "parts_moving")
 
-    def __init__(self, net: GuidedRegistration) -> None:
-        super().__init__()
-        self.parts = PartsGraph(net)
-        self.fields = FieldsGraph(net)
-
     def forward(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Fields ``(B, n, *field_shape)`` and parts, of images ``(B, 1, *grid_shape)``."""
-        parts_fixed, parts_moving = self.parts(fixed), self.parts(moving)
-        return self.fields(parts_fixed, parts_moving), parts_fixed, parts_moving
+        parts_fixed, parts_moving = self._parts(fixed), self._parts(moving)
+        return self._fields(parts_fixed, parts_moving), parts_fixed, parts_moving
 
 
 _MOST_AT_ONCE = 4096  # images; torch.export wants an upper bound
@@ -242,17 +238,6 @@ def _retarget(node: Node, target: "OpOverload", *args: Any) -> None:
     node.target, node.args = target, args or node.args
 
 
-def _movedim(node: Node) -> None:
-    value, source, destination = node.args
-    assert isinstance(value, Node)
-    assert isinstance(source, int)
-    assert isinstance(destination, int)
-    count = value.meta["val"].dim()
-    order = [axis for axis in range(count) if axis != source % count]
-    order.insert(destination % count, source % count)
-    _retarget(node, aten.permute.default, value, order)
-
-
 def _transpose(node: Node) -> None:
     (value,) = node.args
     assert isinstance(value, Node)
@@ -291,11 +276,16 @@ _CONV2D_DEFAULTS: Final = (None, [1, 1], [0, 0], [1, 1], 1)
 _FRESH: Final = (aten.conv2d.default, aten.add.Tensor)
 _AS_THEY_ARE: Final = (
     *(aten.add.Tensor, aten.avg_pool2d.default, aten.cat.default, aten.clamp.default),
-    *(aten.div.Tensor, aten.log.default, aten.mul.Tensor, aten.upsample_bilinear2d.vec),
+    *(
+        aten.div.Tensor,
+        aten.log.default,
+        aten.mul.Tensor,
+        aten.permute.default,
+        aten.upsample_bilinear2d.vec,
+    ),
 )
 _IN_PLAIN_OPERATORS: "dict[OpOverload, Callable[[Node], None]]" = {
     aten.leaky_relu_.default: lambda node: _retarget(node, aten.leaky_relu.default),
-    aten.movedim.int: _movedim,
     aten.numpy_T.default: _transpose,
 }
 _IN_CORE_OPERATORS: "dict[OpOverload, Callable[[Node], None]]" = {

@@ -6,6 +6,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from facewarp.core.engines.graphs import (
+    GRAPHS,
     core_program,
     decomposed,
     exported_program,
@@ -64,3 +65,12 @@ def test_networks_are_rewritten_without_tracing_them_anew(changes, small, stirre
     monkeypatch.setattr(ExportedProgram, "run_decompositions", trace)
     assert ready_for_onnx(program).run_decompositions({}) is program
     assert len(core_program(net, "both_ways").graph.nodes) > 50
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_graph_names_each_layer_once(graph, small, stirred):
+    net = lean(stirred(small()))
+    layers = GRAPHS[graph](net).named_parameters(remove_duplicate=False)
+    assert sorted(name for name, _ in layers) == sorted(
+        f"net.{n}" for n, _ in net.named_parameters()
+    )
