@@ -3,9 +3,11 @@
 ``python -m facewarp.training.step_distillation --data helen --celebamask celebamask --keep 1,3
 --out runs/two`` keeps the part network of the shipped face model as it is, leaves out its second
 registration step, and trains the others to predict the field that all three predict together from
-better parts: those of an image averaged with those of its mirror image. Half of the pairs are of an
-image and the template, as in tracking. ``model.safetensors`` in the run's folder is the moving
-average of the last validation; parts come from the model's 8-bit engine where it has one.
+better parts: those of an image averaged with those of its mirror image. ``--keep 1,2,3`` leaves out
+none, and lets them follow a part network that has learnt on (`part_distillation`). Half of the
+pairs are of an image and the template, as in tracking. ``model.safetensors`` in the run's folder is
+the moving average of the last validation; parts come from the model's 8-bit engine where it has
+one.
 """
 
 import argparse
@@ -252,8 +254,11 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     except FacewarpError:
         engine = model.engine
     net = with_steps(model.net, given.keep)
-    config = preset("face", {"steps": str(given.steps), "lr": "0.003", "ema": "0.996"})
-    objective = replace(config.loss, step_weights=(0.4, 1.0), folds=10.0, fold_margin=0.25)
+    settings = {"steps": str(given.steps), "lr": str(given.lr), "ema": "0.996"}
+    config = preset("face", {**settings, "precision": given.precision})
+    objective = replace(config.loss, folds=given.folds, fold_margin=given.fold_margin)
+    if len(given.keep) == 2:
+        objective = replace(objective, step_weights=(0.4, 1.0))
     config = replace(config, model=net.config, loss=objective, batch=6, parts_first=0.0)
     config = replace(config, validate_every=800)
     data = helen_training_data(given.data, celebamask=given.celebamask, celebamask_share=0.35)
@@ -284,6 +289,12 @@ def main(words: Sequence[str] | None = None) -> None:
         help="numbers of the steps to keep, from 1: 1,3",
     )
     parser.add_argument("--steps", type=int, default=6000, help="optimization steps")
+    parser.add_argument("--lr", type=float, default=0.003, help="highest learning rate")
+    parser.add_argument("--folds", type=float, default=10.0, help="weight of the penalty on folds")
+    parser.add_argument(
+        "--fold-margin", type=float, default=0.25, help="determinant below which it applies"
+    )
+    parser.add_argument("--precision", default="float32", help="bfloat16 or float32")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     try:
         for line in run(parser.parse_args(words)):
