@@ -14,8 +14,8 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -157,11 +157,13 @@ class Run:
             anew at every validation.
         seconds: of training, those before a resumption included.
         clock: seconds, rising.
+        about: further metadata of the weights.
     """
 
     folder: Path
     seconds: float
     clock: Callable[[], float] = time.perf_counter
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def distill(
@@ -195,7 +197,7 @@ def distill(
         scores = validate(distiller.average)
         rows.append({"step": float(distiller.step), "seconds": seconds, **scores, **terms})
         write_csv(run.folder / VALIDATION, rows)
-        about = {"preset": config.preset, "step": str(distiller.step)}
+        about = {**run.about, "preset": config.preset, "step": str(distiller.step)}
         save_weights(distiller.average, run.folder / WEIGHTS, about)
         now = checkpoint.Progress(distiller.step, distiller.step, scores["dice_mean"])
         nets = (distiller.net, distiller.average, distiller.optimizer)
@@ -239,7 +241,7 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     yield f"before: {before}"
     distiller = PartDistiller(net, AugmentedEngine(engine), config, given.weight)
     given.out.mkdir(parents=True, exist_ok=True)
-    plan = Run(given.out, 60 * given.minutes)
+    plan = Run(given.out, 60 * given.minutes, about={"started_from": model.sha256})
     yield from distill(distiller, data.batches(config, 1), validate, plan)
 
 

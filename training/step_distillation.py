@@ -13,7 +13,7 @@ one.
 import argparse
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -218,7 +218,11 @@ def field_distance(field: Tensor, wanted: Tensor, parts: Tensor) -> Tensor:
 
 
 def distill(
-    distiller: StepDistiller, batches: Iterator[Batch], validate: Validate, folder: Path
+    distiller: StepDistiller,
+    batches: Iterator[Batch],
+    validate: Validate,
+    folder: Path,
+    about: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Run the training, and yield a line of scores at every validation.
 
@@ -227,6 +231,7 @@ def distill(
         batches: of `FaceBatches`.
         validate: scores a network at a step, see `Validator`.
         folder: receives ``model.safetensors`` and ``validation.csv``, anew at every validation.
+        about: further metadata of the weights.
     """
     config, rows = distiller.config, []
     while distiller.step < config.steps:
@@ -236,8 +241,8 @@ def distill(
         scores = validate(distiller.average, distiller.step)
         rows.append({"step": float(distiller.step), **scores, **terms})
         write_csv(folder / "validation.csv", rows)
-        about = {"preset": config.preset, "step": str(distiller.step)}
-        save_weights(distiller.average, folder / WEIGHTS, about)
+        told = {**(about or {}), "preset": config.preset, "step": str(distiller.step)}
+        save_weights(distiller.average, folder / WEIGHTS, told)
         yield (
             f"step {distiller.step}: Dice {scores['dice_mean']:.2f}, landmarks "
             f"{scores['landmark_px']:.2f} px, folds {scores['folds_percent']:.3f} %"
@@ -266,7 +271,8 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     distiller = StepDistiller(net, Teacher(engine, template), config)
     given.out.mkdir(parents=True, exist_ok=True)
     batches = iter(data.batches(config, 1))
-    yield from distill(distiller, batches, Validator(data.held_out, given.out), given.out)
+    validate = Validator(data.held_out, given.out)
+    yield from distill(distiller, batches, validate, given.out, {"started_from": model.sha256})
 
 
 def numbers(text: str) -> list[int]:

@@ -133,9 +133,11 @@ def ship_confidence(name: str, data: Path, folder: Path) -> Path:
     curve = calibrated(Model(net, path=path, metadata=metadata), held_out)
     before, card = file_sha256(path), path.with_name("README.md")
     text = card.read_text("utf-8") if card.is_file() else ""
-    first = metadata.get(SAME_TENSORS, before)
     about = {key: value for key, value in metadata.items() if key not in FILE_OWN}
-    target = _put(net, {**about, KEY: curve.to_text(), SAME_TENSORS: first}, name, folder)
+    first = metadata.get(SAME_TENSORS, before)
+    if before in text:  # else nothing has been told yet of the file with the curve before
+        about[SAME_TENSORS] = first
+    target = _put(net, {**about, KEY: curve.to_text()}, name, folder)
     after = file_sha256(target)
     rebind(target, before, after)
     if before in text:  # any other card tells of other weights

@@ -156,7 +156,7 @@ def test_what_a_confidence_is_worth_goes_into_the_weights(
 
     monkeypatch.setattr(ship, "calibrated", calibrated)
     path = ship_weights(run, "face", ["helen"], shipped)
-    before, sha256 = load_weights(path), file_sha256(path)
+    before = load_weights(path)
     (shipped / "face" / "README.md").write_text("a card")
     main(["--folder", str(shipped), "confidence", "face", "--data", str(folder.parent)])
     assert measured == [p.path.stem for p in helen_training_data(folder.parent).held_out]
@@ -164,8 +164,7 @@ def test_what_a_confidence_is_worth_goes_into_the_weights(
     net, about = load_weights(path)
     curve = Calibration.from_text(about.pop(KEY))
     assert curve.knots == ((0, 0), (0.9, 0.8), (1, 0.85))
-    assert about.pop(SAME_TENSORS) == sha256
-    assert about == before[1]
+    assert about == before[1]  # no card tells of the file with another curve: it is not named
     pairs = zip(net.state_dict().values(), before[0].state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     index = json.loads((shipped / "index.json").read_text("utf-8"))
