@@ -126,11 +126,24 @@ def lean(net: GuidedRegistration) -> GuidedRegistration:
     """Copy a network for inference, on the CPU, as the source of graphs."""
     folded = fold_batch_norms(net).cpu()
     folded.requires_grad_(False)
+    _fix_slopes(folded)
     if not net.config.steps:
         return folded
     with torch.no_grad():  # builds the splines' matrices: a trace would record how
         FieldsGraph(folded)(*example_inputs(folded, "fields"))
     return folded
+
+
+def _fix_slopes(net: nn.Module) -> None:
+    """Write learnt slopes of a network of one's own down as numbers, of which all converters know.
+
+    OpenVINO's reader of exported programs has no rule for ``prelu``: it came apart into comparisons
+    and choices, which the page's networks can't hold.
+    """
+    for block in list(net.modules()):
+        for name, layer in block.named_children():
+            if isinstance(layer, nn.PReLU) and layer.num_parameters == 1:
+                setattr(block, name, nn.LeakyReLU(float(layer.weight), inplace=True))
 
 
 def example_inputs(net: GuidedRegistration, graph: str, batch: int = 1) -> tuple[Tensor, ...]:
@@ -225,8 +238,6 @@ def _is_known(node: Node) -> bool:
     if node.target == aten.leaky_relu_.default:  # no other sees that its input changes
         fresh = node.args[0]
         return isinstance(fresh, Node) and fresh.target in _FRESH and len(fresh.users) == 1
-    if node.target == aten.prelu.default:  # one slope for all channels
-        return isinstance(node.args[1], Node) and node.args[1].meta["val"].numel() == 1
     if node.target == aten.softmax.int and len(node.args) != 2:  # in another type
         return False
     if node.target in _IN_PLAIN_OPERATORS | _IN_CORE_OPERATORS:
@@ -253,16 +264,6 @@ def _conv2d(node: Node) -> None:
 
 def _softmax(node: Node) -> None:
     _retarget(node, aten._softmax.default, *node.args[:2], False)
-
-
-def _prelu(node: Node) -> None:
-    value, slope = node.args
-    assert isinstance(value, Node)
-    with node.graph.inserting_before(node):
-        steep = node.graph.call_function(aten.gt.Scalar, (value, 0))
-        flat = node.graph.call_function(aten.mul.Tensor, (slope, value))
-    steep.meta["val"], flat.meta["val"] = value.meta["val"] > 0, value.meta["val"]
-    _retarget(node, aten.where.self, steep, value, flat)
 
 
 def _max_pool2d(node: Node) -> None:
@@ -293,7 +294,6 @@ _IN_CORE_OPERATORS: "dict[OpOverload, Callable[[Node], None]]" = {
     aten.grid_sampler.default: lambda node: _retarget(node, aten.grid_sampler_2d.default),
     aten.matmul.default: lambda node: _retarget(node, aten.bmm.default),  # of matrices or stacks
     aten.max_pool2d.default: _max_pool2d,
-    aten.prelu.default: _prelu,
     aten.softmax.int: _softmax,
 }
 
