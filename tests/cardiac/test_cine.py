@@ -239,7 +239,8 @@ def test_a_real_scan_from_ge_is_read_upright_with_its_heart_rate(data_dir, tmp_p
     cine = open_cine(folder)
     assert cine.volume.data.shape == (20, 20, 256, 256)
     assert heart_rate(cine) == pytest.approx(95.1, abs=0.1)
-    assert cine.volume.warnings == ()
+    (told,) = cine.volume.warnings  # one of the 21 places was never archived
+    assert told.startswith("the header tells 420 pictures, there are 400")
     found = find_orientation(load("heart"), cine.volume)
     assert not found.against_file
     assert found.lead > 0.01

@@ -74,3 +74,23 @@ def test_a_graph_names_each_layer_once(graph, small, stirred):
     assert sorted(name for name, _ in layers) == sorted(
         f"net.{n}" for n, _ in net.named_parameters()
     )
+
+
+def test_a_learnt_slope_is_one_operator(small, stirred):
+    """OpenVINO's reader has no rule for ``prelu``: comparisons and choices came of it."""
+    pytest.importorskip("openvino")
+    from facewarp.core.engines.openvino_engine import convert
+
+    net = stirred(small())
+    slopes = [layer for layer in net.modules() if isinstance(layer, nn.PReLU)]
+    for index, layer in enumerate(slopes):
+        nn.init.constant_(layer.weight, 0.3 + 0.1 * index)
+    parts = torch.rand(2, net.config.n_classes, *net.config.feature_shape).softmax(1)
+    plain = lean(net)
+    with torch.no_grad():
+        wanted, found = (one.register(parts, parts.flip(0))[0][-1] for one in (net, plain))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    assert slopes
+    kinds = {node.get_type_name() for node in convert(plain, "fields").get_ops()}
+    assert "PRelu" in kinds
+    assert not kinds & {"Greater", "Select"}
