@@ -215,6 +215,8 @@ def _about_few(cine: Cine) -> list[str]:
     count = cine.volume.phases
     if count > _FEW_PHASES or cine.info is not None:
         return []
+    if cine.path.is_dir() and {"ED", "ES"} <= set(map(moment_of, picture_files(cine.path))):
+        return []
     return [
         f"the cine has {count} phases: where end-diastole and end-systole are not among them, the "
         "ejection fraction is too small"

@@ -126,6 +126,12 @@ def test_a_cine_of_two_or_three_phases_is_said(tmp_path, phases, count):
     assert (f"the cine has {count} phases: where end-diastole" in said) == (count < 4)
 
 
+def test_two_phases_named_end_diastole_and_end_systole_are_not_few(tmp_path, phases):
+    for name, at in (("ED", 0), ("ES", 6)):
+        save(tmp_path / f"p_{name}.nii.gz", phases[at])
+    assert "end-diastole and end-systole" not in "".join(open_cine(tmp_path).volume.warnings)
+
+
 def test_a_patients_folder_with_single_frames(tmp_path, phases):
     folder = info(tmp_path / "patient007", ed=2, es=9)
     for frame in (2, 9):
