@@ -117,6 +117,8 @@ class AnimationSource(Source):
             self._canvas = Canvas(self.path)
         picture.load()
         composed = PIL.Image.fromarray(self._canvas.picture(place))
+        if picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"):
+            composed = composed.convert("LA")  # a profile of gray is one of its values
         composed.info = {key: told for key, told in picture.info.items() if key != "transparency"}
         return composed
 

@@ -106,7 +106,7 @@ class Canvas:
         data = _SIGNATURE + _chunk(b"IHDR", head) + b"".join(self._kept)
         data += _chunk(b"IDAT", b"".join(part.data)) + _chunk(b"IEND", b"")
         with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            return np.asarray(picture.convert("RGBA"))
+            return _rgba(picture)
 
 
 def over(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,6 +117,16 @@ def over(upper: NDArray[np.uint8], lower: NDArray[np.uint8]) -> NDArray[np.uint8
     color = upper[..., :3] * above + lower[..., :3] * below
     np.divide(color, alpha, out=color, where=alpha > 0)
     return np.rint(np.concatenate([color, 255 * alpha], axis=-1)).astype(np.uint8)
+
+
+def _rgba(picture: PIL.Image.Image) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 4); of 16 bits of gray Pillow would make white."""
+    if not picture.mode.startswith("I"):
+        return np.asarray(picture.convert("RGBA"))
+    codes = np.asarray(picture)
+    gray = np.rint(codes / 257).astype(np.uint8)
+    clear = codes == picture.info.get("transparency", -1)
+    return np.dstack([gray, gray, gray, np.where(clear, 0, 255).astype(np.uint8)])
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

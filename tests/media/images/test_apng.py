@@ -17,9 +17,9 @@ def chunk(name, body):
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def write_apng(path, parts, size=SIZE):
+def write_apng(path, parts, size=SIZE, kind=(8, 6)):
     """Write pictures (h, w, 4): each with its place, what becomes of it, and how it is laid."""
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 6, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *size, *kind, 0, 0, 0))
     data += chunk(b"acTL", struct.pack(">II", len(parts), 0))
     number = 0
     for pixels, (left, top), disposal, blend in parts:
@@ -92,6 +92,12 @@ def test_an_apng_that_lacks_a_picture_ends_before_it(tmp_path):
     source = open_source(path)
     assert len(list(source)) == 1
     assert source.truncated
+
+
+def test_sixteen_bits_of_gray_keep_their_values(tmp_path):
+    parts = [(np.full((12, 16), v, ">u2"), (0, 0), 0, 0) for v in (40 * 257, 156 * 257)]
+    images = read(write_apng(tmp_path / "a.png", parts, kind=(16, 0)))
+    assert [image[0, 0].tolist() for image in images] == [[40] * 3 + [255], [156] * 3 + [255]]
 
 
 def test_nothing_over_nothing_is_nothing():
