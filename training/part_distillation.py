@@ -12,7 +12,6 @@ import argparse
 import copy
 import csv
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from facewarp.core.geometry import resize_image
 from facewarp.core.metrics import dice_per_part, mean_over_present
 from facewarp.core.model import Model, load
 from facewarp.core.networks.guided_registration import GuidedRegistration
-from facewarp.core.weights import WEIGHTS, save_weights
+from facewarp.core.weights import WEIGHTS, load_weights, save_weights
 from facewarp.errors import FacewarpError
 from facewarp.face.crop import CROP_SHAPE
 from facewarp.face.tracking.augmented_inference import AugmentedEngine
@@ -42,6 +41,7 @@ from facewarp.training.datasets.crops import FaceCrop, load_test_crops
 from facewarp.training.evaluation.faces import as_input
 from facewarp.training.losses import part_loss, soft_labels
 from facewarp.training.optimizer import make_optimizer, update_ema
+from facewarp.training.step_distillation import print_lines, quickest_engine
 from facewarp.training.trainer import BatchSource
 
 VALIDATION: Final = "validation.csv"
@@ -178,10 +178,11 @@ def distill(
         run: its folder and length.
 
     Raises:
-        FacewarpError: the folder's checkpoint is damaged or of another network.
+        FacewarpError: the folder's checkpoint is damaged or of another network, or its run
+            started from other weights.
     """
     config = distiller.config
-    rows = _go_on(distiller, run.folder)
+    rows = _go_on(distiller, run)
     spent = rows[-1]["seconds"] if rows else 0.0
     began = run.clock() - spent
     source.start = distiller.step
@@ -206,16 +207,28 @@ def distill(
         yield f"{seconds / 60:.1f} min, step {distiller.step}: {each}"
 
 
-def _go_on(distiller: PartDistiller, folder: Path) -> list[dict[str, float]]:
+def _go_on(distiller: PartDistiller, run: Run) -> list[dict[str, float]]:
     """Load a folder's checkpoint, if there is one; return the validations until then."""
-    place = folder / checkpoint.NAME
+    place = run.folder / checkpoint.NAME
     if not place.is_file():
         return []
+    fix = "Choose another --out, or go on with the --model that it began with."
+    _, about = load_weights(run.folder / WEIGHTS)
+    if any(about.get(name) != value for name, value in run.about.items()):
+        raise FacewarpError("the run in this folder started from other weights", run.folder, fix)
     nets = (distiller.net, distiller.average, distiller.optimizer)
     distiller.step = checkpoint.load_checkpoint(place, *nets).step
-    with open(folder / VALIDATION, newline="", encoding="utf-8") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [row for row in rows if row["step"] <= distiller.step]
+    table = run.folder / VALIDATION
+    try:
+        with open(table, newline="", encoding="utf-8") as file:
+            rows = [{name: float(row[name]) for name in row} for row in csv.DictReader(file)]
+        until = [row for row in rows if row["step"] <= distiller.step]
+        if not until or "seconds" not in until[-1]:
+            raise ValueError("no row of the checkpoint")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        what = "the checkpoint lacks its table of validations, which tells how long it ran"
+        raise FacewarpError(what, table, "Choose another --out and train anew.") from error
+    return until
 
 
 def _rate(config: TrainConfig, step: int, share: float) -> float:
@@ -226,11 +239,10 @@ def _rate(config: TrainConfig, step: int, share: float) -> float:
 
 def run(given: argparse.Namespace) -> Iterator[str]:
     """Run the command line's training, and yield its lines."""
+    if given.minutes <= 0:
+        raise FacewarpError(f"a training of {given.minutes:g} minutes", "--minutes", "Give more.")
     model = load(given.model)
-    try:
-        engine = model.use("openvino-int8")
-    except FacewarpError:
-        engine = model.engine
+    engine = quickest_engine(model)
     engine.use_threads(1)
     settings = {"precision": given.precision, "lr": str(given.lr), "parts_first": "0"}
     config = preset("face", settings)
@@ -258,14 +270,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--weight", type=float, default=1.0, help="of the teacher's parts")
     parser.add_argument("--precision", default="bfloat16", help="bfloat16 or float32")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    try:
-        for line in run(parser.parse_args(words)):
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
-    except FacewarpError as error:
-        parser.exit(1, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped: the state of the last validation is in the run's folder\n")
+    kept = "the state of the last validation is in the run's folder"
+    print_lines(parser, run(parser.parse_args(words)), kept)
 
 
 if __name__ == "__main__":

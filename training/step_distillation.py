@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from facewarp.core.engines.base import Engine, Floats
 from facewarp.core.geometry import resize_image, spatial_shape
-from facewarp.core.model import load, template_guidance
+from facewarp.core.model import Model, load, template_guidance
 from facewarp.core.networks.guided_registration import GuidedRegistration
 from facewarp.core.weights import WEIGHTS, save_weights
 from facewarp.errors import FacewarpError
@@ -254,10 +254,7 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     if (given.out / WEIGHTS).exists():
         raise FacewarpError("a run is here already", given.out, "Choose another --out.")
     model = load(given.model)
-    try:
-        engine = model.use("openvino-int8")
-    except FacewarpError:
-        engine = model.engine
+    engine = quickest_engine(model)
     net = with_steps(model.net, given.keep)
     settings = {"steps": str(given.steps), "lr": str(given.lr), "ema": "0.996"}
     config = preset("face", {**settings, "precision": given.precision})
@@ -273,6 +270,32 @@ def run(given: argparse.Namespace) -> Iterator[str]:
     batches = iter(data.batches(config, 1))
     validate = Validator(data.held_out, given.out)
     yield from distill(distiller, batches, validate, given.out, {"started_from": model.sha256})
+
+
+def quickest_engine(model: Model) -> Engine:
+    """Return what a teacher runs on: the model's 8-bit weights where it has them."""
+    try:
+        return model.use("openvino-int8")
+    except FacewarpError:
+        return model.engine
+
+
+def print_lines(parser: argparse.ArgumentParser, lines: Iterator[str], kept: str) -> None:
+    """Print a training's lines as they come; end with a line where it fails or is stopped.
+
+    Args:
+        parser: of the command line, which ends it.
+        lines: of the training.
+        kept: what of it Ctrl-C leaves.
+    """
+    try:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except FacewarpError as error:
+        parser.exit(1, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"stopped: {kept}\n")
 
 
 def numbers(text: str) -> list[int]:
@@ -302,14 +325,8 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--precision", default="float32", help="bfloat16 or float32")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    try:
-        for line in run(parser.parse_args(words)):
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
-    except FacewarpError as error:
-        parser.exit(1, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped: the weights of the last validation are in the run's folder\n")
+    kept = "the weights of the last validation are in the run's folder"
+    print_lines(parser, run(parser.parse_args(words)), kept)
 
 
 if __name__ == "__main__":

@@ -125,10 +125,32 @@ def test_a_run_goes_on_where_it_was(net, tmp_path):
         torch.testing.assert_close(again_kept.state_dict()[name], value, atol=2e-2, rtol=2e-2)
 
 
-def test_a_damaged_checkpoint_ends_the_run(net, tmp_path):
+def test_what_can_not_be_gone_on_with_is_refused(net, tmp_path):
+    began = Run(tmp_path, 3.0, clock(), {"started_from": "a"})
+    assert list(distill(distiller(net), Views(), scores, began))
+
+    def refused(run):
+        with pytest.raises(FacewarpError) as end:
+            list(distill(distiller(net), Views(), scores, run))
+        return str(end.value)
+
+    assert "started from other weights" in refused(Run(tmp_path, 9.0, about={"started_from": "b"}))
+    table = tmp_path / "validation.csv"
+    told = table.read_text("utf-8")
+    for text in ("", "step,seconds\n", told.replace("step", "stop")):
+        table.write_text(text, "utf-8")
+        assert "lacks its table of validations" in refused(Run(tmp_path, 9.0))
+    table.unlink()
+    assert "lacks its table of validations" in refused(Run(tmp_path, 9.0))
     (tmp_path / NAME).write_bytes(b"none")
-    with pytest.raises(FacewarpError, match="not a readable checkpoint"):
-        next(distill(distiller(net), Views(), scores, Run(tmp_path, 1.0)))
+    assert "not a readable checkpoint" in refused(Run(tmp_path, 9.0))
+
+
+def test_a_training_takes_time(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--data", str(tmp_path), "--minutes", "0", "--out", str(tmp_path / "run")])
+    assert end.value.code == 1
+    assert "--minutes" in capsys.readouterr().err
 
 
 def test_photographs_held_out_are_not_trained_on(photo):

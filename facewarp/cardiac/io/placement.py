@@ -189,7 +189,8 @@ def about_distance(
         resampled: whether slices may have been resampled since they were told of.
 
     Raises:
-        FacewarpError: they differ by more than 5 %, and nothing explains it.
+        FacewarpError: they differ by more than 5 %, and nothing explains it, or slices lie at
+            twice the told distance, as where every second one is left out.
     """
     if told_mm is None or told_mm <= 0:
         if thickness_mm and found_mm > _FAR_MM and found_mm >= _FAR_APART * thickness_mm:
